@@ -1,0 +1,1 @@
+"""The server side of Strongroom: everything that runs inside its Lambda functions."""

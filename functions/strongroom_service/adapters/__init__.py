@@ -1,0 +1,1 @@
+"""The ports on real services: DynamoDB, KMS, Kinesis, the AWS Encryption SDK."""

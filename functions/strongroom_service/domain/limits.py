@@ -1,0 +1,58 @@
+"""Every limit and name pattern of the platform, each in one place.
+
+Source: the limits of the data model; DynamoDB's item limit is 400 KB
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html).
+"""
+
+from datetime import timedelta
+from typing import Final
+
+MAX_VALUE_BYTES: Final = 64 * 1024
+"""One secret value. Three aliased envelopes of this size stay below half of DynamoDB's 400 KB item."""
+
+NAMESPACE_PATTERN: Final = r"^[a-z0-9-]{1,32}$"
+"""A tenant or an environment."""
+
+PATH_PATTERN: Final = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"
+"""Characters of a path; `.` and `..` as whole segments are refused besides."""
+
+MAX_PATH_LENGTH: Final = 512
+MAX_PATH_SEGMENTS: Final = 16
+
+OWNER_TEAM_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9 ._@/-]{0,127}$"
+ROTATION_STRATEGY_PATTERN: Final = r"^(manual|automated-[1-9][0-9]{0,2}d)$"
+MAX_DESCRIPTION_LENGTH: Final = 1024
+MAX_TAGS: Final = 20
+TAG_KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9 ._:/=+@-]{0,63}$"
+MAX_TAG_VALUE_LENGTH: Final = 256
+
+SECRET_ID_PATTERN: Final = r"^sec_[0-9a-f-]{8,40}$"
+CLIENT_TOKEN_PATTERN: Final = r"^[\x21-\x7e]{8,128}$"
+"""An Idempotency-Key: printable ASCII without spaces. Shorter ones would meet each other."""
+MAX_CLIENT_TOKENS: Final = 16
+"""Client tokens remembered per secret; the oldest leaves first."""
+
+MAX_KEPT_VERSIONS: Final = 100
+PRUNE_MIN_AGE: Final = timedelta(hours=24)
+"""A version younger than this is never pruned."""
+
+MIN_RESTORE_DAYS: Final = 7
+MAX_RESTORE_DAYS: Final = 30
+
+MAX_GENERATED_LENGTH: Final = 4096
+MIN_GENERATED_LENGTH: Final = 8
+MIN_ALPHABET: Final = 10
+"""Fewest different characters of a custom alphabet: digits alone are the poorest that is let through."""
+MAX_ALPHABET: Final = 256
+
+MAX_BATCH_ITEMS: Final = 50
+MAX_RESPONSE_BYTES: Final = 4 * 1024 * 1024
+"""An encoded batch answer. Lambda's own limit is 6 MB."""
+
+DEFAULT_PAGE_SIZE: Final = 50
+MAX_PAGE_SIZE: Final = 100
+
+MAX_BODY_DEPTH: Final = 16
+"""Nesting of a JSON request body; deeper ones exhaust the parser's stack."""
+
+FENCE_SHARDS: Final = 64

@@ -1,0 +1,1 @@
+"""Lambda handlers and their wiring, one composition root per function."""

@@ -1,0 +1,1 @@
+"""What the platform does, one verb a module, over the ports of `ports.py`."""

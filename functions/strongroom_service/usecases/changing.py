@@ -1,0 +1,216 @@
+"""The frame of every change: find, authorise, check the right to write, record the intent, store, record the outcome.
+
+A change is derived from the head that was read and stored only if that head still is the stored one; otherwise it
+is derived anew. So of several callers who expect the same state exactly one wins.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
+
+from strongroom_service.domain.access import Action, Caller, Decision, Resource
+from strongroom_service.domain.audit import AuditAction, Phase
+from strongroom_service.domain.errors import AccessDenied, Conflict, DomainError, InternalError, NotFound, NotWriter
+from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.domain.secret import Head, WrappedNamespaceKey
+
+from .ports import Change, ChangeLost, WritePorts
+from .recording import Recorder, Subject
+
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 8
+_FIRST_PAUSE_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The secret that is meant: by its id, or by its name."""
+
+    tenant: str
+    secret_id: str | None = None
+    name: SecretName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What was found for a target. Without a head the secret does not exist, or not under this id."""
+
+    name: SecretName | None
+    head: Head | None
+
+    def resource(self, tenant: str) -> Resource:
+        """What the policy is asked about; an unknown id is asked as the whole tenant."""
+        return Resource.of(self.name) if self.name else Resource(tenant)
+
+    def found(self) -> Head:
+        """The head; raises `NotFound` when there is none."""
+        if self.head is None:
+            raise NotFound
+        return self.head
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[T]):
+    """What a change will store (None: nothing is left to do) and what its caller will hear."""
+
+    change: Change | None
+    result: T
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation(Generic[T]):
+    """A change as its use case describes it."""
+
+    target: Target
+    action: AuditAction
+    permissions: Callable[[Head | None], Sequence[Action]]
+    plan: Callable[[Located, int], Plan[T]]
+    """From what is stored, and the epoch to write under. Called again when another change came first."""
+    follow_up: Callable[[T, int], None] | None = None
+    """A repeatable step after the change is stored, with the epoch."""
+
+
+def locate(target: Target, ports: WritePorts) -> Located:
+    """Read the target's head, strongly consistent."""
+    name = target.name
+    if name is not None:
+        return Located(name, ports.store.load(name))
+    secret_id = target.secret_id or ""
+    name = ports.store.locate(secret_id, tenant=target.tenant)
+    head = ports.store.load(name) if name else None
+    if head is None or head.secret_id != secret_id:
+        return Located(None, None)
+    return Located(name, head)
+
+
+def decide(caller: Caller, actions: Sequence[Action], resource: Resource, ports: WritePorts) -> Decision:
+    """Allowed when every action is."""
+    decisions = [ports.policy.decide(caller.principal, action, resource) for action in actions]
+    denied = [d for d in decisions if not d.allowed]
+    chosen = denied or decisions
+    return Decision(not denied and bool(decisions), tuple(dict.fromkeys(r for d in chosen for r in d.reasons)))
+
+
+def run(mutation: Mutation[T], *, caller: Caller, ports: WritePorts) -> T:
+    """Carry a change out.
+
+    Raises:
+        DomainError: nothing was stored, unless it is `AuditUnavailable` or `StoreUnavailable`: then the outcome is
+            not known, and repeating the call with the same client token is safe.
+    """
+    recorder = Recorder(ports, caller, mutation.action)
+    located = locate(mutation.target, ports)
+    decision = decide(caller, mutation.permissions(located.head), located.resource(caller.tenant), ports)
+    subject = _subject(located)
+    if not decision.allowed:
+        recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
+        raise AccessDenied
+    refusal = _refusal(located, mutation.target, ports)
+    if refusal is not None:
+        recorder.record(recorder.event(Phase.OUTCOME, decision, subject, outcome=refusal.code))
+        raise refusal
+    recorder.record(recorder.event(Phase.INTENT, decision, subject))
+    try:
+        plan = _store(mutation, located, caller=caller, ports=ports)
+    except DomainError as error:
+        recorder.record(recorder.event(Phase.OUTCOME, decision, subject, outcome=error.code))
+        raise
+    except Exception:
+        recorder.record(recorder.event(Phase.OUTCOME, decision, subject, outcome=InternalError.code))
+        raise
+    subject = replace(subject, secret_id=_secret_id(plan.change, subject), version=plan.version)
+    recorder.record(recorder.event(Phase.OUTCOME, decision, subject, outcome="ok"))
+    return plan.result
+
+
+def read_metadata(target: Target, *, action: AuditAction, caller: Caller, ports: WritePorts) -> Head:
+    """Read a secret's head for what it says besides values; recorded before it is told.
+
+    Raises:
+        AccessDenied, NotFound, AuditUnavailable, StoreUnavailable.
+    """
+    recorder = Recorder(ports, caller, action)
+    located = locate(target, ports)
+    decision = decide(caller, [Action.LIST], located.resource(caller.tenant), ports)
+    subject = _subject(located)
+    if not decision.allowed:
+        recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
+        raise AccessDenied
+    if located.head is None:
+        recorder.record(recorder.event(Phase.OUTCOME, decision, subject, outcome=NotFound.code))
+        raise NotFound
+    recorder.record(recorder.event(Phase.RELEASE, decision, subject))
+    return located.head
+
+
+def namespace_key(namespace: Namespace, *, epoch: int, ports: WritePorts) -> WrappedNamespaceKey:
+    """The key that a namespace encrypts under, made and registered when there is none yet."""
+    key = ports.store.namespace_key(namespace)
+    if key is not None:
+        return key
+    return ports.store.add_namespace_key(ports.encryption.new_namespace_key(namespace), epoch=epoch)
+
+
+def token_digest(
+    client_token: str | None, name: SecretName, *, key: WrappedNamespaceKey, ports: WritePorts
+) -> str | None:
+    """A client token as it is stored: a keyed hash that nobody can search without the namespace key."""
+    if client_token is None:
+        return None
+    return ports.encryption.keyed_digest(client_token, purpose=f"client-token/{name.secret_path}", key=key)
+
+
+def _refusal(located: Located, target: Target, ports: WritePorts) -> DomainError | None:
+    if located.head is None and target.name is None:
+        return NotFound()
+    writer = ports.writership.state().region
+    return NotWriter(writer_region=writer) if writer != ports.region else None
+
+
+def _store(mutation: Mutation[T], located: Located, *, caller: Caller, ports: WritePorts) -> Plan[T]:
+    """Plan and commit until a commit is not overtaken by another."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            ports.sleep(_pause(attempt, ports))
+            located = locate(mutation.target, ports)
+            _authorise_again(mutation, located, caller=caller, ports=ports)
+        epoch = ports.writership.state().epoch
+        plan = mutation.plan(located, epoch)
+        try:
+            if plan.change is not None:
+                ports.store.commit(plan.change, epoch=epoch)
+        except ChangeLost:
+            continue
+        if mutation.follow_up is not None:
+            mutation.follow_up(plan.result, epoch)
+        return plan
+    raise Conflict("Other changes of this secret kept coming first; try again.")
+
+
+def _authorise_again(mutation: Mutation[T], located: Located, *, caller: Caller, ports: WritePorts) -> None:
+    """The state that the permission depends on may have changed."""
+    if located.head is None and mutation.target.name is None:
+        raise NotFound
+    permissions = mutation.permissions(located.head)
+    if not decide(caller, permissions, located.resource(caller.tenant), ports).allowed:
+        raise AccessDenied
+
+
+def _pause(attempt: int, ports: WritePorts) -> float:
+    """Full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/)."""
+    share = int.from_bytes(ports.randomness.token(2), "big") / 0xFFFF
+    return float(_FIRST_PAUSE_SECONDS * 2**attempt * share)
+
+
+def _subject(located: Located) -> Subject:
+    name, head = located.name, located.head
+    if name is None:
+        return Subject()
+    return Subject(name.environment, name.path, head.secret_id if head else "")
+
+
+def _secret_id(change: Change | None, subject: Subject) -> str:
+    """The id of the secret that a change registers, or the one that was there."""
+    return change.after.secret_id if change else subject.secret_id

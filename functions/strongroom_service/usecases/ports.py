@@ -1,0 +1,270 @@
+"""What the use cases need from outside, as protocols. Adapters implement them, tests bring fakes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from strongroom_service.domain.access import Action, Decision, Principal, Resource
+from strongroom_service.domain.audit import AuditEvent, Receipt
+from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.domain.secret import Envelope, Head, WrappedNamespaceKey
+from strongroom_service.domain.values import SecretValue
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """The current time in UTC."""
+        ...
+
+
+class Randomness(Protocol):
+    """Random bytes fit for keys and identifiers."""
+
+    def token(self, size: int) -> bytes:
+        """`size` random bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeadQuery:
+    """A head to fetch, with the item of one numbered version beside it if wanted."""
+
+    name: SecretName
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What the table holds for one query. `stored` is the version item's envelope, or None when it is not here."""
+
+    head: Head | None
+    stored: Envelope | None = None
+
+
+class HeadReader(Protocol):
+    """The read path's view of the secrets table. Every read is strongly consistent within its region."""
+
+    def fetch(self, query: HeadQuery) -> Fetched:
+        """One head in one round trip. Raises `StoreUnavailable` or `Throttled`."""
+        ...
+
+    def fetch_many(self, queries: Sequence[HeadQuery]) -> Sequence[Fetched | None]:
+        """Several in one round trip, in order; None where the table left one unprocessed twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version's own item, written once."""
+
+    number: int
+    envelope: Envelope
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionKey:
+    """Where a version's item lies."""
+
+    number: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a secret: all of it is stored, or nothing."""
+
+    before: Head | None
+    """The state that `after` was derived from; the change is refused when it is no longer the stored one."""
+    after: Head
+    new_version: NewVersion | None = None
+    scrubbed: tuple[VersionKey, ...] = ()
+    """Version items whose value is removed; the item stays."""
+    dropped: tuple[VersionKey, ...] = ()
+    """Version items that are pruned."""
+
+
+class ChangeLost(Exception):  # not an error: another writer was first, read again and decide again
+    """The stored head is no longer the one that the change was derived from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a listing. `heads` carry metadata and aliases, no versions and no envelopes."""
+
+    heads: tuple[Head, ...]
+    last_path: str | None
+    """Where to go on; None at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which secrets to list."""
+
+    namespace: Namespace
+    prefix: str = ""
+    after_path: str | None = None
+    limit: int = 50
+
+
+class SecretStore(Protocol):
+    """The write side's view of the secrets table. All raise `StoreUnavailable` or `Throttled`."""
+
+    def load(self, name: SecretName) -> Head | None:
+        """The head, strongly consistent."""
+        ...
+
+    def locate(self, secret_id: str, *, tenant: str) -> SecretName | None:
+        """Where the secret of this id was registered: a hint, compare the head's own id."""
+        ...
+
+    def stored_envelope(self, name: SecretName, key: VersionKey) -> Envelope | None:
+        """The envelope in a version's own item."""
+        ...
+
+    def version_keys(self, name: SecretName) -> Sequence[VersionKey]:
+        """Every version item that lies under a name."""
+        ...
+
+    def commit(self, change: Change, *, epoch: int) -> None:
+        """Store a change under the fence of this epoch.
+
+        Raises:
+            ChangeLost: another change came first.
+            RegionFenced: the fence is closed or carries another epoch.
+        """
+        ...
+
+    def scrub(self, name: SecretName, keys: Sequence[VersionKey], *, epoch: int) -> None:
+        """Remove the values of version items. Repeatable. Raises `RegionFenced`."""
+        ...
+
+    def list_heads(self, listing: Listing) -> Page:
+        """A page of a listing, by path. Eventually consistent."""
+        ...
+
+    def namespace_key(self, namespace: Namespace) -> WrappedNamespaceKey | None:
+        """The key that new versions of this namespace are encrypted under."""
+        ...
+
+    def add_namespace_key(self, key: WrappedNamespaceKey, *, epoch: int) -> WrappedNamespaceKey:
+        """Register a namespace's first key; returns the one that is registered, maybe another's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VersionBinding:
+    """What an envelope is bound to; it opens for nothing else."""
+
+    name: SecretName
+    secret_id: str
+    number: int
+    epoch: int
+
+
+class EnvelopeOpener(Protocol):
+    """The read side of the envelope encryption."""
+
+    def open(self, envelope: Envelope, binding: VersionBinding) -> SecretValue:
+        """Decrypt. Raises `IntegrityFailure` or `KmsUnavailable`."""
+        ...
+
+
+class Encryption(EnvelopeOpener, Protocol):
+    """The whole of the envelope encryption. All raise `KmsUnavailable`."""
+
+    def new_namespace_key(self, namespace: Namespace) -> WrappedNamespaceKey:
+        """A fresh key for a namespace, wrapped by KMS."""
+        ...
+
+    def seal(self, value: SecretValue, binding: VersionBinding, key: WrappedNamespaceKey) -> Envelope:
+        """Encrypt a value under a data key of its own."""
+        ...
+
+    def fingerprint(self, value: SecretValue, *, secret_id: str, key: WrappedNamespaceKey) -> str:
+        """64 hex digits that tell whether two values of one secret are equal, and nothing else."""
+        ...
+
+    def keyed_digest(self, text: str, *, purpose: str, key: WrappedNamespaceKey) -> str:
+        """64 hex digits: an HMAC of the text under a key derived for this purpose."""
+        ...
+
+
+class PendingRecord(Protocol):
+    """An audit record on its way."""
+
+    def receipts(self) -> Sequence[Receipt]:
+        """Wait until the record is durable; raises `AuditUnavailable` when it is not."""
+        ...
+
+
+class AuditLog(Protocol):
+    """Where the audit goes."""
+
+    def begin(self, events: Sequence[AuditEvent]) -> PendingRecord:
+        """Send the events as one record, without waiting."""
+        ...
+
+
+class Policy(Protocol):
+    """Who may do what."""
+
+    def decide(self, principal: Principal, action: Action, resource: Resource) -> Decision:
+        """Default deny."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriterState:
+    """Which region may write, under which epoch."""
+
+    region: str
+    epoch: int
+
+
+class Writership(Protocol):
+    """The right to write."""
+
+    def state(self) -> WriterState:
+        """Who holds it now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPorts:
+    """What the read path stands on."""
+
+    region: str
+    clock: Clock
+    randomness: Randomness
+    heads: HeadReader
+    envelopes: EnvelopeOpener
+    audit: AuditLog
+    policy: Policy
+    writership: Writership
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritePorts:
+    """What changes and metadata reads stand on."""
+
+    region: str
+    clock: Clock
+    randomness: Randomness
+    store: SecretStore
+    encryption: Encryption
+    audit: AuditLog
+    policy: Policy
+    writership: Writership
+    sleep: "Sleep" = field(repr=False)
+
+
+class Sleep(Protocol):
+    """Waiting between two tries."""
+
+    def __call__(self, seconds: float, /) -> None:
+        """Wait."""
+        ...

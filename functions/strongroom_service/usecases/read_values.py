@@ -1,0 +1,215 @@
+"""Reading values, one or up to fifty: the path that every workload takes.
+
+Order: fetch, authorise, decide which version, then the audit record and the decryption side by side. A value
+leaves only after its record is durable. A denial is told before anything else is, with the same work done.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from strongroom_service.domain.access import Action, Caller, Decision, Resource
+from strongroom_service.domain.audit import AuditAction, AuditEvent, Phase, Receipt
+from strongroom_service.domain.consistency import ConsistencyToken
+from strongroom_service.domain.errors import (
+    AccessDenied,
+    DomainError,
+    IntegrityFailure,
+    NotFound,
+    ReplicaBehind,
+    StoreUnavailable,
+)
+from strongroom_service.domain.names import Alias, SecretName, Selector
+from strongroom_service.domain.reading import Readable, resolve
+from strongroom_service.domain.secret import Envelope, Head
+from strongroom_service.domain.values import SecretValue
+
+from .ports import Fetched, HeadQuery, ReadPorts, VersionBinding
+from .recording import Recorder, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class ReadItem:
+    """One value that is asked for."""
+
+    name: SecretName
+    selector: Selector
+    min_token: ConsistencyToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadValue:
+    """A value that may leave, with its proof. Whoever takes it wipes `value`."""
+
+    name: SecretName
+    number: int
+    alias: Alias | None
+    value: SecretValue
+    expires_at_unix: int
+    token: ConsistencyToken
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorised:
+    """A read that was allowed and found its version; not yet recorded, not yet decrypted."""
+
+    item: ReadItem
+    head: Head
+    version: Readable
+    envelope: Envelope
+    decision: Decision
+
+
+def read_value(item: ReadItem, *, caller: Caller, ports: ReadPorts) -> ReadValue:
+    """Read one value.
+
+    Raises:
+        DomainError: whatever keeps the value from leaving; see `domain/errors.py`.
+    """
+    query = HeadQuery(item.name, item.selector.number)
+    result = _release([item], [ports.heads.fetch(query)], caller=caller, ports=ports)[0]
+    if isinstance(result, DomainError):
+        raise result
+    return result
+
+
+def read_batch(items: Sequence[ReadItem], *, caller: Caller, ports: ReadPorts) -> list[ReadValue | DomainError]:
+    """Read several values; a result or an error for each, in order.
+
+    Raises:
+        DomainError: what concerns the whole batch: the store did not answer, or the audit did not.
+    """
+    queries = [HeadQuery(item.name, item.selector.number) for item in items]
+    return _release(items, ports.heads.fetch_many(queries), caller=caller, ports=ports)
+
+
+def _release(
+    items: Sequence[ReadItem], fetched: Sequence[Fetched | None], *, caller: Caller, ports: ReadPorts
+) -> list[ReadValue | DomainError]:
+    recorder = Recorder(ports, caller, AuditAction.READ)
+    events: list[AuditEvent] = []
+    outcomes: list[_Authorised | DomainError] = []
+    for item, found in zip(items, fetched, strict=True):
+        outcome, event = _authorise(item, found, recorder=recorder, caller=caller, ports=ports)
+        outcomes.append(outcome)
+        events.append(event)
+    pending = recorder.begin_all(events)
+    opened: list[SecretValue | DomainError] = [
+        _open(outcome, ports) if isinstance(outcome, _Authorised) else outcome for outcome in outcomes
+    ]
+    try:
+        receipts = pending.receipts()
+    except DomainError:
+        _wipe(opened)
+        raise
+    _record_failures(outcomes, opened, recorder=recorder)
+    return [
+        _result(outcome, value, receipt) for outcome, value, receipt in zip(outcomes, opened, receipts, strict=True)
+    ]
+
+
+def _authorise(
+    item: ReadItem, found: Fetched | None, *, recorder: Recorder, caller: Caller, ports: ReadPorts
+) -> tuple[_Authorised | DomainError, AuditEvent]:
+    """Decide one read, and the event that records it."""
+    name = item.name
+    decision = ports.policy.decide(caller.principal, Action.READ, Resource.of(name))
+    head = found.head if found else None
+    secret_id = head.secret_id if head else ""
+    number = item.selector.number or 0
+    outcome: _Authorised | DomainError
+    if not decision.allowed:
+        phase, outcome = Phase.DENIAL, AccessDenied()
+    else:
+        try:
+            outcome = _choose(item, found, decision=decision, ports=ports)
+            phase, number = Phase.RELEASE, outcome.version.number
+        except DomainError as error:
+            phase, outcome = Phase.OUTCOME, error
+    event = recorder.event(
+        phase,
+        decision,
+        Subject(name.environment, name.path, secret_id, number),
+        outcome=outcome.code if isinstance(outcome, DomainError) else "",
+    )
+    return outcome, event
+
+
+def _choose(item: ReadItem, found: Fetched | None, *, decision: Decision, ports: ReadPorts) -> _Authorised:
+    if found is None:
+        raise StoreUnavailable
+    writer = ports.writership.state().region
+    head = found.head
+    if head is None:
+        if item.min_token is not None and ports.region != writer:
+            raise ReplicaBehind(writer_region=writer)
+        raise NotFound
+    if item.min_token is not None and head.token < item.min_token:
+        raise ReplicaBehind(writer_region=writer)
+    version = resolve(head, item.selector, now=ports.clock.now())
+    envelope = version.envelope or found.stored
+    if envelope is None:
+        if ports.region == writer:
+            raise IntegrityFailure
+        raise ReplicaBehind(writer_region=writer)
+    return _Authorised(item, head, version, envelope, decision)
+
+
+def _open(read: _Authorised, ports: ReadPorts) -> SecretValue | DomainError:
+    number = read.version.number
+    binding = VersionBinding(read.item.name, read.head.secret_id, number, read.version.record.epoch)
+    try:
+        return ports.envelopes.open(read.envelope, binding)
+    except DomainError as error:
+        return error
+
+
+def _record_failures(
+    outcomes: Sequence[_Authorised | DomainError],
+    opened: Sequence[SecretValue | DomainError],
+    *,
+    recorder: Recorder,
+) -> None:
+    """Follow up on releases that were recorded and then failed. Raises `AuditUnavailable`."""
+    failures = [
+        recorder.event(
+            Phase.OUTCOME,
+            outcome.decision,
+            Subject(
+                outcome.item.name.environment, outcome.item.name.path, outcome.head.secret_id, outcome.version.number
+            ),
+            outcome=value.code,
+        )
+        for outcome, value in zip(outcomes, opened, strict=True)
+        if isinstance(outcome, _Authorised) and isinstance(value, DomainError)
+    ]
+    if failures:
+        try:
+            recorder.record(*failures)
+        except DomainError:
+            _wipe(opened)
+            raise
+
+
+def _result(
+    outcome: _Authorised | DomainError, value: SecretValue | DomainError, receipt: Receipt
+) -> ReadValue | DomainError:
+    if isinstance(value, DomainError):
+        return value
+    if isinstance(outcome, DomainError):  # pragma: no cover  # an error is never opened
+        return outcome
+    return ReadValue(
+        name=outcome.item.name,
+        number=outcome.version.number,
+        alias=outcome.version.alias,
+        value=value,
+        expires_at_unix=outcome.version.record.expires_at_unix,
+        token=outcome.head.token,
+        receipt=receipt,
+    )
+
+
+def _wipe(opened: Sequence[SecretValue | DomainError]) -> None:
+    for value in opened:
+        if isinstance(value, SecretValue):
+            value.wipe()
