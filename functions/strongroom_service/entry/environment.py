@@ -1,0 +1,86 @@
+"""A function's environment, read once into one typed value."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from strongroom_service.adapters.static_policy import RoleBinding
+
+STAGE: Final = "STRONGROOM_STAGE"
+TABLE: Final = "STRONGROOM_TABLE"
+CONTROL_TABLE: Final = "STRONGROOM_CONTROL_TABLE"
+WRITER_REGION: Final = "STRONGROOM_WRITER_REGION"
+ENVELOPE_KEY: Final = "STRONGROOM_ENVELOPE_KEY"
+AUDIT_STREAM: Final = "STRONGROOM_AUDIT_STREAM"
+TENANTS: Final = "STRONGROOM_TENANTS"
+ROLES: Final = "STRONGROOM_ROLES"
+REGION: Final = "AWS_REGION"
+
+
+class EnvironmentInvalidError(Exception):
+    """The deployment gave this function an environment that it cannot work with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What the deployment tells a function that serves requests."""
+
+    stage: str
+    region: str
+    table: str
+    writer_region: str
+    envelope_key: str
+    """ARN of the envelope key in this region."""
+    audit_stream: str
+    tenants_of_account: Mapping[str, tuple[str, ...]]
+    roles: tuple[RoleBinding, ...]
+
+    @classmethod
+    def parse(cls, variables: Mapping[str, str]) -> "Environment":
+        """Read the variables; raises `EnvironmentInvalidError` naming the one at fault."""
+        return cls(
+            stage=required(variables, STAGE),
+            region=required(variables, REGION),
+            table=required(variables, TABLE),
+            writer_region=required(variables, WRITER_REGION),
+            envelope_key=required(variables, ENVELOPE_KEY),
+            audit_stream=required(variables, AUDIT_STREAM),
+            tenants_of_account=_accounts(_json(variables, TENANTS)),
+            roles=_roles(_json(variables, ROLES)),
+        )
+
+
+def required(variables: Mapping[str, str], name: str) -> str:
+    """A variable that must be there; raises `EnvironmentInvalidError`."""
+    value = variables.get(name, "")
+    if not value:
+        raise EnvironmentInvalidError(f"{name} is missing")
+    return value
+
+
+def _json(variables: Mapping[str, str], name: str) -> Any:  # noqa: ANN401  # JSON of any shape, checked by the callers
+    try:
+        return json.loads(required(variables, name))
+    except ValueError:
+        raise EnvironmentInvalidError(f"{name} is not JSON") from None
+
+
+def _accounts(tenants: object) -> dict[str, tuple[str, ...]]:
+    """Turn `{tenant: [account, ...]}` around."""
+    if not isinstance(tenants, dict) or not all(isinstance(accounts, list) for accounts in tenants.values()):
+        raise EnvironmentInvalidError(f"{TENANTS} must be an object of lists of account ids")
+    found: dict[str, tuple[str, ...]] = {}
+    for tenant, accounts in sorted(tenants.items()):
+        for account in accounts:
+            found[str(account)] = (*found.get(str(account), ()), tenant)
+    return found
+
+
+def _roles(bindings: object) -> tuple[RoleBinding, ...]:
+    if not isinstance(bindings, list):
+        raise EnvironmentInvalidError(f"{ROLES} must be a list")
+    try:
+        return tuple(RoleBinding.from_json(binding) for binding in bindings)
+    except (KeyError, TypeError, ValueError):
+        raise EnvironmentInvalidError(f"{ROLES} has an entry that is not a role binding") from None
