@@ -1,1 +1,1 @@
-"""The ports on real services: DynamoDB, KMS, Kinesis, the AWS Encryption SDK."""
+"""The ports over AWS: DynamoDB, KMS, Kinesis, the encryption SDK."""

@@ -1,0 +1,127 @@
+"""Where items lie in the tables, and what their attributes are called: the one place that knows.
+
+| item | PK | SK |
+| --- | --- | --- |
+| head | `S#<tenant>#<environment>#<path>` | `HEAD` |
+| version | as its head | `V#<number, 20 digits>#<epoch, 10 digits>` |
+| id pointer | `ID#<secretId>` | `ID` |
+| namespace key | `K#<tenant>#<environment>` | `ACTIVE` |
+| fence | `FENCE` | `<shard>` |
+
+Neither tenants, environments nor paths can contain `#`, so no two names meet in one key.
+"""
+
+import hashlib
+from typing import Final, NamedTuple
+
+from strongroom_service.domain import limits
+from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.usecases.ports import VersionKey
+
+PK: Final = "PK"
+SK: Final = "SK"
+HEAD: Final = "HEAD"
+VERSION_PREFIX: Final = "V#"
+
+BY_PATH: Final = "byPath"
+"""Index over heads: partition `namespace`, sort key `path`. A tombstone has no `namespace` and is not listed."""
+NAMESPACE: Final = "namespace"
+PATH: Final = "path"
+
+SECRET_ID: Final = "secretId"
+OWNER_TEAM: Final = "ownerTeam"
+ROTATION_STRATEGY: Final = "rotationStrategy"
+DESCRIPTION: Final = "description"
+TAGS: Final = "tags"
+STATUS: Final = "status"
+LATEST_VERSION: Final = "latestVersion"
+ALIASES: Final = "aliases"
+VERSIONS: Final = "versions"
+ENVELOPES: Final = "envelopes"
+CLIENT_TOKENS: Final = "clientTokens"
+CREATED_AT: Final = "createdAt"
+UPDATED_AT: Final = "updatedAt"
+DELETED_AT: Final = "deletedAt"
+RESTORE_UNTIL: Final = "restoreUntil"
+EPOCH: Final = "epoch"
+REVISION: Final = "revision"
+
+ENVELOPE: Final = "envelope"
+CREATED_BY: Final = "createdBy"
+
+BLOB: Final = "blob"
+NAMESPACE_KEY_ID: Final = "namespaceKeyId"
+WRAPPED_NAMESPACE_KEY: Final = "wrappedNamespaceKey"
+KEY_ID: Final = "keyId"
+
+PROMOTED_AT: Final = "promotedAt"
+FINGERPRINT: Final = "fingerprint"
+EXPIRES_AT: Final = "expiresAt"
+
+DIGEST: Final = "digest"
+OPERATION: Final = "operation"
+VERSION: Final = "version"
+USED_AT: Final = "usedAt"
+
+TENANT: Final = "tenant"
+ENVIRONMENT: Final = "environment"
+OPEN: Final = "open"
+
+CONTROL_PK: Final = "PK"
+CONTROL_LEASE: Final = "LEASE"
+WRITER_REGION: Final = "writerRegion"
+
+
+class Key(NamedTuple):
+    """An item's primary key."""
+
+    pk: str
+    sk: str
+
+
+def head_key(name: SecretName) -> Key:
+    """Where a secret's head lies."""
+    return Key(f"S#{name.tenant}#{name.environment}#{name.path}", HEAD)
+
+
+def version_key(name: SecretName, version: VersionKey) -> Key:
+    """Where a version's item lies. The epoch keeps apart what two writers may once have given one number."""
+    return Key(head_key(name).pk, f"{VERSION_PREFIX}{version.number:020d}#{version.epoch:010d}")
+
+
+def parse_version_sort_key(sk: str) -> VersionKey:
+    """Read the sort key of a version's item."""
+    _, number, epoch = sk.split("#")
+    return VersionKey(int(number), int(epoch))
+
+
+def id_key(secret_id: str) -> Key:
+    """Where the pointer from a secret's id to its name lies."""
+    return Key(f"ID#{secret_id}", "ID")
+
+
+def namespace_key_key(namespace: Namespace) -> Key:
+    """Where the key that a namespace encrypts under is registered."""
+    return Key(f"K#{namespace.tenant}#{namespace.environment}", "ACTIVE")
+
+
+def fence_key(shard: int) -> Key:
+    """Where a fence lies."""
+    return Key("FENCE", str(shard))
+
+
+def fence_of(pk: str) -> Key:
+    """The fence that guards writes under a partition key: spread by a hash that every process agrees on."""
+    digest = hashlib.sha256(pk.encode()).digest()
+    return fence_key(int.from_bytes(digest[:8], "big") % limits.FENCE_SHARDS)
+
+
+def namespace_attribute(name: SecretName) -> str:
+    """The index partition that a head is listed under."""
+    return f"{name.tenant}#{name.environment}"
+
+
+def parse_namespace_attribute(text: str) -> Namespace:
+    """Read an index partition."""
+    tenant, _, environment = text.partition("#")
+    return Namespace(tenant, environment)
