@@ -46,6 +46,23 @@ RESTORE_UNTIL: Final = "restoreUntil"
 EPOCH: Final = "epoch"
 REVISION: Final = "revision"
 
+PROJECTED: Final = (
+    SECRET_ID,
+    OWNER_TEAM,
+    ROTATION_STRATEGY,
+    DESCRIPTION,
+    TAGS,
+    STATUS,
+    LATEST_VERSION,
+    ALIASES,
+    CREATED_AT,
+    UPDATED_AT,
+    DELETED_AT,
+    EPOCH,
+    REVISION,
+)
+"""What the index `byPath` holds of a head besides keys: metadata and aliases, never an envelope."""
+
 ENVELOPE: Final = "envelope"
 CREATED_BY: Final = "createdBy"
 
