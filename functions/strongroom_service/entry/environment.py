@@ -17,6 +17,9 @@ TENANTS: Final = "STRONGROOM_TENANTS"
 ROLES: Final = "STRONGROOM_ROLES"
 REGION: Final = "AWS_REGION"
 
+INITIAL_EPOCH: Final = 1
+"""The epoch under which the configured writer region writes."""
+
 
 class EnvironmentInvalidError(Exception):
     """The deployment gave this function an environment that it cannot work with."""

@@ -1,0 +1,155 @@
+"""The reader function: values, batches, revisions, health. The path that every workload takes.
+
+Routes are told apart by API Gateway's `resource`, which names one of four; a general router would cost each read
+more than its policy decision does (docs/decisions.md). A read that succeeds logs nothing: its record is the audit.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from aws_lambda_powertools.logging import Logger
+
+from strongroom_service.domain.access import Caller
+from strongroom_service.domain.errors import DomainError, NotFound
+from strongroom_service.usecases.ports import ReadPorts
+from strongroom_service.usecases.read_revisions import Revision, read_revisions
+from strongroom_service.usecases.read_values import ReadValue, read_batch, read_value
+
+from .environment import Environment
+from .error_table import as_domain_error, error_body, status_of
+from .failure_log import describe_failure
+from .identity import caller_of, request_id_of
+from .reader_requests import parse_batch, parse_read, parse_revisions, single_query_parameters
+from .reader_wiring import read_ports
+from .responses import error_response, json_response
+
+Event = Mapping[str, Any]
+
+_SERVER_ERROR: Final = 500
+
+
+class Reader:
+    """The reader over its ports."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        tenants_of_account: Mapping[str, tuple[str, ...]],
+        ports: ReadPorts,
+        logger: Logger,
+    ) -> None:
+        self._region = region
+        self._tenants_of_account = tenants_of_account
+        self._ports = ports
+        self._logger = logger
+        self._routes: dict[tuple[str, str], Callable[[Event], dict[str, object]]] = {
+            ("GET", "/values/{environment}/{path+}"): self._read,
+            ("POST", "/batch/values"): self._read_batch,
+            ("POST", "/revisions"): self._read_revisions,
+            ("GET", "/health"): self._health,
+        }
+
+    def handle(self, event: Event) -> dict[str, Any]:
+        """Answer one proxy event; every failure becomes an answer too."""
+        request_id = request_id_of(event)
+        try:
+            route = self._routes.get((str(event.get("httpMethod")), str(event.get("resource"))))
+            if route is None:
+                raise NotFound("There is no such route.")  # noqa: TRY301  # refused like all else
+            return json_response(200, route(event), request_id=request_id, region=self._region)
+        except Exception as error:  # noqa: BLE001  # the border: whatever it is, the caller gets the one error body
+            return self._failed(error, request_id=request_id)
+
+    def _read(self, event: Event) -> dict[str, object]:
+        caller = self._caller(event)
+        item = parse_read(event, tenant=caller.tenant)
+        with_value = read_value(item, caller=caller, ports=self._ports)
+        return {**_value(with_value), "region": self._region, "replicaAgeMs": None}
+
+    def _read_batch(self, event: Event) -> dict[str, object]:
+        caller = self._caller(event)
+        items = parse_batch(event, tenant=caller.tenant)
+        results = read_batch(items, caller=caller, ports=self._ports)
+        entries = [
+            _failed_item(item.name.secret_path, result, request_id=caller.request_id)
+            if isinstance(result, DomainError)
+            else {"secretPath": item.name.secret_path, "value": _value(result)}
+            for item, result in zip(items, results, strict=True)
+        ]
+        return {"items": entries, "region": self._region, "replicaAgeMs": None}
+
+    def _read_revisions(self, event: Event) -> dict[str, object]:
+        caller = self._caller(event)
+        items = parse_revisions(event, tenant=caller.tenant)
+        results = read_revisions(items, caller=caller, ports=self._ports)
+        entries = [
+            _failed_item(item.name.secret_path, result, request_id=caller.request_id)
+            if isinstance(result, DomainError)
+            else _revision(result)
+            for item, result in zip(items, results, strict=True)
+        ]
+        return {"items": entries, "region": self._region, "replicaAgeMs": None}
+
+    def _health(self, event: Event) -> dict[str, object]:
+        single_query_parameters(event, allowed=())
+        return {"status": "ok", "region": self._region}
+
+    def _caller(self, event: Event) -> Caller:
+        return caller_of(event, self._tenants_of_account)
+
+    def _failed(self, error: Exception, *, request_id: str) -> dict[str, Any]:
+        told = as_domain_error(error)
+        if status_of(told) >= _SERVER_ERROR:
+            self._logger.error("request failed", requestId=request_id, code=told.code, failure=describe_failure(error))
+        return error_response(told, request_id=request_id, region=self._region)
+
+
+def _value(read: ReadValue) -> dict[str, object]:
+    """A value as it leaves; the buffer is wiped once it has been copied into the answer."""
+    with read.value as value:
+        field, text = (
+            ("plaintextValue", value.reveal_text()) if value.is_text else ("plaintextBase64", value.reveal_base64())
+        )
+    return {
+        "secretPath": read.name.secret_path,
+        "versionNumber": read.number,
+        "alias": read.alias,
+        field: text,
+        "expiresAtUnix": read.expires_at_unix,
+        "consistencyToken": str(read.token),
+        "receipt": str(read.receipt),
+    }
+
+
+def _revision(revision: Revision) -> dict[str, object]:
+    return {
+        "secretPath": revision.name.secret_path,
+        "consistencyToken": str(revision.token),
+        "aliases": dict(revision.aliases),
+        "changed": revision.changed,
+    }
+
+
+def _failed_item(secret_path: str, error: DomainError, *, request_id: str) -> dict[str, object]:
+    return {"secretPath": secret_path, **error_body(error, request_id=request_id)}
+
+
+@cache
+def _reader() -> Reader:
+    """Made at the first request: what stands before it would be part of a snapshot and repeat in every copy."""
+    environment = Environment.parse(os.environ)
+    return Reader(
+        region=environment.region,
+        tenants_of_account=environment.tenants_of_account,
+        ports=read_ports(environment),
+        logger=Logger(service=f"strongroom-{environment.stage}-reader", level="INFO", log_uncaught_exceptions=False),
+    )
+
+
+def handler(event: Event, context: object) -> dict[str, Any]:
+    """Lambda's entry point for API Gateway's proxy events."""
+    del context
+    return _reader().handle(event)
