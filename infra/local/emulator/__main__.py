@@ -1,0 +1,33 @@
+"""Starts MiniStack in this process with the extensions loaded before its first request."""
+
+import ministack.app
+
+from infra.local.emulator import (
+    api_gateway,
+    control,
+    global_tables,
+    object_lock,
+    plain_http,
+    replica_keys,
+    replication,
+    stack_outputs,
+)
+
+
+def main() -> None:
+    """Load every extension, then serve until a signal ends the process."""
+    for extension in (
+        replica_keys,
+        global_tables,
+        stack_outputs,
+        object_lock,
+        plain_http,
+        api_gateway,
+    ):
+        extension.install()
+    replicator = replication.install()
+    control.install(replicator)
+    ministack.app.main()
+
+
+main()
