@@ -1,0 +1,312 @@
+"""The deployment's options: read from the CDK's context once, checked, and typed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from infra.option_reader import OptionError, OptionReader, check_text
+from infra.regions import REGION_PATTERN, REGION_RULE, share_a_consistent_set
+
+ROOT: Final = "strongroom"
+ACCOUNT_PATTERN: Final = r"\d{12}"
+ACCOUNT_RULE: Final = "must be an account id of 12 digits"
+NAME_PATTERN: Final = r"[a-z0-9-]{1,32}"
+NAME_RULE: Final = "must be 1 to 32 of a-z, 0-9 and -"
+
+LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
+"""What CloudWatch Logs accepts, up to five years."""
+
+ENVIRONMENT_BYTES: Final = 4096
+"""Lambda's limit for the names and values of a function's environment together."""
+ENVIRONMENT_RESERVED: Final = 1024
+"""Kept for the variables whose length does not depend on lists: names, ARNs, what later functions add."""
+
+WRITERS_WITH_WITNESS: Final = 2
+WRITERS_ALONE: Final = 3
+
+_KNOWN: Final = frozenset({
+    "stage", "account", "primaryRegion", "replicaRegions", "writerCandidates", "witnessRegion", "tenants", "roles",
+    "callerAccounts", "organizationId", "auditStream", "objectLock", "logRetentionDays", "accessLogRetentionDays",
+    "throttle", "reservedConcurrency", "alarmAddress", "target", "terminationProtection",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectLock:
+    """How long the audit archive refuses to forget. Nobody, not even the root user, ends `compliance` early."""
+
+    mode: str
+    retention: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """Requests a second, and the burst, that each region's API admits."""
+
+    rate: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedConcurrency:
+    """Concurrency set aside for the functions beside the reader, which always stays unreserved."""
+
+    admin: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleBinding:
+    """What an IAM role may do in a tenant, or in a part of it."""
+
+    principal: str
+    role: str
+    tenant: str
+    environment: str | None
+    prefix: str | None
+
+    def as_json(self) -> dict[str, str]:
+        """The entry as the functions read it: the principal by the id that a signed request shows."""
+        entry = {"principal": f"iam:{self.principal}", "role": self.role, "tenant": self.tenant}
+        if self.environment is not None:
+            entry["environment"] = self.environment
+        if self.prefix is not None:
+            entry["prefix"] = self.prefix
+        return entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One deployment."""
+
+    stage: str
+    account: str
+    primary_region: str
+    replica_regions: tuple[str, ...]
+    writer_candidates: tuple[str, ...]
+    witness_region: str | None
+    tenants: Mapping[str, tuple[str, ...]]
+    roles: tuple[RoleBinding, ...]
+    caller_accounts: tuple[str, ...]
+    organization_id: str | None
+    stream_shards: int | None
+    """None: on demand."""
+    object_lock: ObjectLock
+    log_retention: timedelta
+    access_log_retention: timedelta
+    throttle: Throttle
+    reserved_concurrency: ReservedConcurrency | None
+    alarm_address: str | None
+    target: str
+    """What the layers are built for: `lambda` (arm64, Python 3.13), or `host` for the local cloud."""
+    termination_protection: bool
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every region that serves, the primary first."""
+        return (self.primary_region, *self.replica_regions)
+
+    @property
+    def tenants_json(self) -> str:
+        """`{tenant: [account, ...]}`, compact."""
+        return _compact({tenant: list(accounts) for tenant, accounts in self.tenants.items()})
+
+    @property
+    def roles_json(self) -> str:
+        """The role bindings, compact."""
+        return _compact([role.as_json() for role in self.roles])
+
+    @classmethod
+    def parse(cls, value: object, *, default_account: str | None = None) -> "Options":
+        """Check and type the options; raises `OptionError` for the first one that breaks a rule."""
+        reader = OptionReader(value, at=ROOT, known=_KNOWN)
+        account = _account(reader, default_account)
+        tenants = _tenants(reader, account)
+        options = cls(
+            # Bounded so that the longest bucket name stays within 63 characters.
+            stage=reader.text(
+                "stage", pattern="[a-z][a-z0-9]{0,11}", rule="must be 1 to 12 of a-z, 0-9, a letter first"
+            ),
+            account=account,
+            primary_region=reader.text("primaryRegion", pattern=REGION_PATTERN, rule=REGION_RULE),
+            replica_regions=reader.each("replicaRegions", _region),
+            writer_candidates=reader.each("writerCandidates", _region),
+            witness_region=reader.optional_text("witnessRegion", pattern=REGION_PATTERN, rule=REGION_RULE),
+            tenants=tenants,
+            roles=reader.each("roles", lambda entry, at: _role(entry, at, tenants)),
+            caller_accounts=reader.each("callerAccounts", _account_id),
+            organization_id=reader.optional_text(
+                "organizationId", pattern="o-[a-z0-9]{10,32}", rule="must be an organization's id, such as o-a1b2c3d4e5"
+            ),
+            stream_shards=_shards(reader),
+            object_lock=_object_lock(reader),
+            log_retention=_retention(reader, "logRetentionDays", default=90),
+            access_log_retention=_retention(reader, "accessLogRetentionDays", default=365),
+            throttle=_throttle(reader),
+            reserved_concurrency=_concurrency(reader),
+            alarm_address=reader.optional_text(
+                "alarmAddress", pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+", rule="must be an e-mail address"
+            ),
+            target=reader.choice("target", ("lambda", "host"), default="lambda"),
+            termination_protection=reader.switch("terminationProtection", default=True),
+        )
+        _check_regions(options)
+        _check_writers(options)
+        _check_environment(options)
+        return options
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _region(value: object, at: str) -> str:
+    return check_text(value, at=at, pattern=REGION_PATTERN, rule=REGION_RULE)
+
+
+def _account_id(value: object, at: str) -> str:
+    return check_text(value, at=at, pattern=ACCOUNT_PATTERN, rule=ACCOUNT_RULE)
+
+
+def _account(reader: OptionReader, default: str | None) -> str:
+    value = reader.raw("account")
+    if value is None and default is None:
+        raise OptionError(
+            reader.name("account"),
+            "must be given (12 digits, here or as CDK_DEFAULT_ACCOUNT) if the CDK has no credentials to ask",
+        )
+    return _account_id(default if value is None else value, reader.name("account"))
+
+
+def _tenants(reader: OptionReader, account: str) -> dict[str, tuple[str, ...]]:
+    value = reader.raw("tenants")
+    if value is None:
+        return {"default": (account,)}
+    at = reader.name("tenants")
+    if not isinstance(value, Mapping) or not value:
+        raise OptionError(at, "must be an object that names at least one tenant")
+    found: dict[str, tuple[str, ...]] = {}
+    for tenant, accounts in value.items():
+        check_text(tenant, at=f"{at}.{tenant}", pattern=NAME_PATTERN, rule=NAME_RULE)
+        if not isinstance(accounts, list) or not accounts:
+            raise OptionError(f"{at}.{tenant}", "must be a list of at least one account id")
+        found[tenant] = tuple(_account_id(entry, f"{at}.{tenant}[{index}]") for index, entry in enumerate(accounts))
+    return found
+
+
+def _role(value: object, at: str, tenants: Mapping[str, tuple[str, ...]]) -> RoleBinding:
+    reader = OptionReader(value, at=at, known=frozenset({"principal", "role", "tenant", "environment", "prefix"}))
+    principal = reader.text(
+        "principal",
+        # A signed request shows an assumed-role ARN, which carries no role path: a role with a path would never match.
+        pattern=r"arn:aws:iam::\d{12}:role/[\w+=,.@-]{1,64}",
+        rule="must be an IAM role's ARN without a path, such as arn:aws:iam::<account>:role/<name>",
+    )
+    role = reader.choice("role", ("reader", "owner", "auditor"), default="")
+    if not role:
+        raise OptionError(reader.name("role"), "must be one of reader, owner, auditor")
+    tenant = reader.text("tenant", pattern=NAME_PATTERN, rule=NAME_RULE)
+    if tenant not in tenants:
+        raise OptionError(reader.name("tenant"), f"must be one of the tenants {', '.join(sorted(tenants))}")
+    if principal.split(":")[4] not in tenants[tenant]:
+        raise OptionError(reader.name("principal"), f"must belong to an account of the tenant {tenant}")
+    segment = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+"
+    return RoleBinding(
+        principal=principal,
+        role=role,
+        tenant=tenant,
+        environment=reader.optional_text("environment", pattern=NAME_PATTERN, rule=NAME_RULE),
+        prefix=reader.optional_text(
+            "prefix", pattern=f"{segment}(?:/{segment})*/?", rule="must be whole segments of a path, such as payments/"
+        ),
+    )
+
+
+def _shards(reader: OptionReader) -> int | None:
+    value = reader.raw("auditStream")
+    if value is None or value == "onDemand":
+        return None
+    if not isinstance(value, Mapping):
+        raise OptionError(reader.name("auditStream"), 'must be "onDemand" or {"shards": <number>}')
+    shards = OptionReader(value, at=reader.name("auditStream"), known=frozenset({"shards"}))
+    return shards.number("shards", default=None, at_least=1, at_most=10_000)
+
+
+def _object_lock(reader: OptionReader) -> ObjectLock:
+    value = reader.raw("objectLock")
+    lock = OptionReader(value or {}, at=reader.name("objectLock"), known=frozenset({"mode", "days"}))
+    return ObjectLock(
+        mode=lock.choice("mode", ("governance", "compliance"), default="governance"),
+        retention=timedelta(days=lock.number("days", default=365, at_least=1, at_most=36_500)),
+    )
+
+
+def _retention(reader: OptionReader, option: str, *, default: int) -> timedelta:
+    days = reader.number(option, default=default, at_least=1, at_most=LOG_RETENTION_DAYS[-1])
+    if days not in LOG_RETENTION_DAYS:
+        raise OptionError(
+            reader.name(option), f"must be one of CloudWatch's periods: {', '.join(map(str, LOG_RETENTION_DAYS))} days"
+        )
+    return timedelta(days=days)
+
+
+def _throttle(reader: OptionReader) -> Throttle:
+    # By default what a region's account admits to all of its APIs together: 10,000 a second, 5,000 at once.
+    value = reader.raw("throttle")
+    throttle = OptionReader(value or {}, at=reader.name("throttle"), known=frozenset({"rate", "burst"}))
+    return Throttle(
+        rate=throttle.number("rate", default=10_000, at_least=1, at_most=1_000_000),
+        burst=throttle.number("burst", default=5_000, at_least=1, at_most=1_000_000),
+    )
+
+
+def _concurrency(reader: OptionReader) -> ReservedConcurrency | None:
+    value = reader.raw("reservedConcurrency")
+    if value is None:
+        return None
+    reserved = OptionReader(value, at=reader.name("reservedConcurrency"), known=frozenset({"admin", "workers"}))
+    return ReservedConcurrency(
+        admin=reserved.number("admin", default=None, at_least=1, at_most=10_000),
+        workers=reserved.number("workers", default=None, at_least=1, at_most=10_000),
+    )
+
+
+def _check_regions(options: Options) -> None:
+    if len(set(options.regions)) != len(options.regions):
+        raise OptionError(f"{ROOT}.replicaRegions", "must name each region once, and not the primary")
+
+
+def _check_writers(options: Options) -> None:
+    """The control table is strongly consistent over regions: DynamoDB wants two and a witness, or three, of one set."""
+    at, writers, witness = f"{ROOT}.writerCandidates", options.writer_candidates, options.witness_region
+    if not options.replica_regions:
+        if writers or witness:
+            raise OptionError(at, "must be empty, and witnessRegion absent, in a deployment of a single region")
+        return
+    if len(set(writers)) != len(writers) or not set(writers) <= set(options.regions):
+        raise OptionError(at, "must each be the primary region or one of the replica regions, named once")
+    if options.primary_region not in writers:
+        raise OptionError(at, "must contain the primary region")
+    if len(writers) != (WRITERS_WITH_WITNESS if witness else WRITERS_ALONE):
+        raise OptionError(at, "must be exactly two and a witnessRegion, or exactly three without one")
+    if witness in writers:
+        raise OptionError(f"{ROOT}.witnessRegion", "must not be one of the writer candidates")
+    if not share_a_consistent_set(frozenset({*writers, *([witness] if witness else [])})):
+        raise OptionError(
+            at,
+            "must lie, with the witness, in one set of multi-region strong consistency: "
+            "us-east-1, us-east-2, us-west-2; "
+            "or eu-west-1, eu-west-2, eu-west-3, eu-central-1; or ap-northeast-1, ap-northeast-2, ap-northeast-3",
+        )
+
+
+def _check_environment(options: Options) -> None:
+    size = len(options.tenants_json.encode()) + len(options.roles_json.encode())
+    limit = ENVIRONMENT_BYTES - ENVIRONMENT_RESERVED
+    if size > limit:
+        raise OptionError(
+            f"{ROOT}.roles",
+            f"must fit, with tenants, into {limit} bytes of a function's environment as compact JSON; they take {size}",
+        )
