@@ -1,0 +1,84 @@
+"""Names and ARNs of what a deployment makes: deterministic, so that policies can name what another stack makes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+READER: Final = "reader"
+ADMIN: Final = "admin"
+SEEDER: Final = "seeder"
+DIGESTS: Final = "digests"
+ARCHIVER: Final = "archiver"
+
+ALIAS: Final = "live"
+API_STAGE: Final = "v1"
+
+NAMESPACE_KEY_PURPOSE: Final = "strongroom/namespace-key"
+"""The encryption context's `purpose` under the envelope key. Functions send it, key policies demand it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Every name of one stage in one account."""
+
+    stage: str
+    account: str
+
+    def stack(self, kind: str, region: str | None = None) -> str:
+        """A stack's name; stacks that every region has carry its name."""
+        return "-".join(part for part in ("Strongroom", self.stage, kind, region) if part)
+
+    def of(self, thing: str) -> str:
+        """`strongroom-<stage>-<thing>`."""
+        return f"strongroom-{self.stage}-{thing}"
+
+    @property
+    def api(self) -> str:
+        """The REST API, in every region."""
+        return f"strongroom-{self.stage}"
+
+    @property
+    def secrets_table(self) -> str:
+        """The table of secrets, in every region."""
+        return self.of("secrets")
+
+    @property
+    def control_table(self) -> str:
+        """The table that says which region writes."""
+        return self.of("control")
+
+    @property
+    def audit_stream(self) -> str:
+        """The stream that every region's functions record into."""
+        return self.of("audit")
+
+    def bucket(self, thing: str, region: str) -> str:
+        """A bucket's name, unique in the world by account and region."""
+        return f"{self.of(thing)}-{self.account}-{region}"
+
+    def key_alias(self, thing: str) -> str:
+        """`alias/strongroom-<stage>-<thing>`."""
+        return f"alias/{self.of(thing)}"
+
+    def role(self, region: str, function: str) -> str:
+        """A role's name. IAM is global, hence the region in it."""
+        return self.of(f"{region}-{function}")
+
+    def role_arn(self, region: str, function: str) -> str:
+        """A role's ARN."""
+        return f"arn:aws:iam::{self.account}:role/{self.role(region, function)}"
+
+    def table_arn(self, region: str, table: str) -> str:
+        """A table's ARN in one region."""
+        return f"arn:aws:dynamodb:{region}:{self.account}:table/{table}"
+
+    def stream_arn(self, region: str) -> str:
+        """The audit stream's ARN."""
+        return f"arn:aws:kinesis:{region}:{self.account}:stream/{self.audit_stream}"
+
+    def log_group(self, function: str) -> str:
+        """A function's log group."""
+        return f"/aws/lambda/{self.of(function)}"
+
+    def log_group_arn(self, region: str, name: str) -> str:
+        """A log group's ARN."""
+        return f"arn:aws:logs:{region}:{self.account}:log-group:{name}"

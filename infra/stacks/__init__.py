@@ -1,0 +1,1 @@
+"""One module for each stack, split by the lifetime of what it holds."""

@@ -1,0 +1,114 @@
+"""One region's API with the functions behind it. Stateless: it can go and come back at any time."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aws_cdk import CfnOutput
+from constructs import Construct
+
+from infra.config import Options
+from infra.constructs import permissions
+from infra.constructs.http_api import HttpApi
+from infra.constructs.layers import layer, service_code
+from infra.constructs.service_function import FunctionShape, ServiceFunction
+from infra.naming import ADMIN, READER
+from infra.stacks.audit import AuditStack
+from infra.stacks.base import StrongroomStack
+
+READER_TIMEOUT = timedelta(seconds=10)
+ADMIN_TIMEOUT = timedelta(seconds=15)
+"""Shorter than the margin that the writer lease keeps: no write of a function that lost its lease lands later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionKeys:
+    """ARNs of the keys as this region has them."""
+
+    envelope: str
+    table: str
+
+
+class ApiStack(StrongroomStack):
+    """Reader, admin, and the REST API in front of them."""
+
+    def __init__(self, scope: Construct, *, options: Options, region: str, keys: RegionKeys, audit: AuditStack) -> None:
+        super().__init__(
+            scope, "Api", options=options, region=region, per_region=True, stateful=False, description="API"
+        )
+        names = self.names
+        table = names.table_arn(region, names.secrets_table)
+        code = service_code()
+        environment = {
+            "STRONGROOM_STAGE": options.stage,
+            "STRONGROOM_TABLE": names.secrets_table,
+            "STRONGROOM_WRITER_REGION": options.primary_region,
+            "STRONGROOM_ENVELOPE_KEY": keys.envelope,
+            "STRONGROOM_AUDIT_STREAM": names.audit_stream,
+            "STRONGROOM_TENANTS": options.tenants_json,
+            "STRONGROOM_ROLES": options.roles_json,
+        }
+        audited = [
+            permissions.record_audit(names.stream_arn(region)),
+            permissions.encrypt_stream(audit.key.key_arn, region),
+        ]
+        self.reader = ServiceFunction(
+            self,
+            "Reader",
+            shape=FunctionShape(
+                name=READER,
+                handler="strongroom_service.entry.read.handler",
+                purpose="Reads secrets",
+                memory_mb=512,
+                timeout=READER_TIMEOUT,
+                snap_start=True,
+            ),
+            names=names,
+            region=region,
+            code=code,
+            layer=layer(self, "reader", names=names, target=options.target),
+            environment=environment,
+            statements=[
+                permissions.read_secrets(table),
+                permissions.read_encrypted_table(keys.table, region),
+                permissions.open_namespace_keys(keys.envelope),
+                *audited,
+            ],
+            retention=options.log_retention,
+        )
+        self.admin = ServiceFunction(
+            self,
+            "Admin",
+            shape=FunctionShape(
+                name=ADMIN,
+                handler="strongroom_service.entry.admin.handler",
+                purpose="Changes and lists secrets",
+                memory_mb=512,
+                timeout=ADMIN_TIMEOUT,
+                snap_start=True,
+                reserved_concurrency=options.reserved_concurrency.admin if options.reserved_concurrency else None,
+            ),
+            names=names,
+            region=region,
+            code=code,
+            layer=layer(self, "admin", names=names, target=options.target),
+            environment=environment,
+            statements=[
+                permissions.change_secrets(table),
+                permissions.list_secrets(table),
+                permissions.write_encrypted_table(keys.table, region),
+                permissions.open_namespace_keys(keys.envelope),
+                permissions.make_namespace_keys(keys.envelope),
+                *audited,
+            ],
+            retention=options.log_retention,
+        )
+        self.http = HttpApi(
+            self,
+            options=options,
+            names=names,
+            region=region,
+            reader=self.reader.publish(),
+            admin=self.admin.publish(),
+        )
+        CfnOutput(self, "ApiId", value=self.http.api.rest_api_id)
+        CfnOutput(self, "Endpoint", value=self.http.endpoint)
