@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from aws_lambda_powertools.logging import Logger
-
 from strongroom_service.domain.access import Caller
 from strongroom_service.domain.errors import DomainError, NotFound
 from strongroom_service.usecases.ports import ReadPorts
@@ -19,7 +17,7 @@ from strongroom_service.usecases.read_values import ReadValue, read_batch, read_
 
 from .environment import Environment
 from .error_table import as_domain_error, error_body, status_of
-from .failure_log import describe_failure
+from .failure_log import FailureLog
 from .identity import caller_of, request_id_of
 from .reader_requests import parse_batch, parse_read, parse_revisions, single_query_parameters
 from .reader_wiring import read_ports
@@ -39,12 +37,12 @@ class Reader:
         region: str,
         tenants_of_account: Mapping[str, tuple[str, ...]],
         ports: ReadPorts,
-        logger: Logger,
+        failures: FailureLog,
     ) -> None:
         self._region = region
         self._tenants_of_account = tenants_of_account
         self._ports = ports
-        self._logger = logger
+        self._failures = failures
         self._routes: dict[tuple[str, str], Callable[[Event], dict[str, object]]] = {
             ("GET", "/values/{environment}/{path+}"): self._read,
             ("POST", "/batch/values"): self._read_batch,
@@ -103,7 +101,7 @@ class Reader:
     def _failed(self, error: Exception, *, request_id: str) -> dict[str, Any]:
         told = as_domain_error(error)
         if status_of(told) >= _SERVER_ERROR:
-            self._logger.error("request failed", requestId=request_id, code=told.code, failure=describe_failure(error))
+            self._failures.write(error, told=told, request_id=request_id)
         return error_response(told, request_id=request_id, region=self._region)
 
 
@@ -145,7 +143,7 @@ def _reader() -> Reader:
         region=environment.region,
         tenants_of_account=environment.tenants_of_account,
         ports=read_ports(environment),
-        logger=Logger(service=f"strongroom-{environment.stage}-reader", level="INFO", log_uncaught_exceptions=False),
+        failures=FailureLog(service=f"strongroom-{environment.stage}-reader"),
     )
 
 
