@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.config import ObjectLock
+from infra.constructs.checks import acknowledge
 from infra.constructs.permissions import allow, via
 from infra.constructs.retention import log_retention
 from infra.naming import ARCHIVER, Names
@@ -81,7 +82,9 @@ class Archive(Construct):
                 ),
             ),
         )
-        delivery.node.add_dependency(self.role)
+        acknowledge(
+            delivery, "KDF1", "The source is a Kinesis stream, which is encrypted itself; Firehose adds no store"
+        )
 
     def _bucket(self, names: Names, region: str, key: kms.Key, lock: ObjectLock) -> s3.Bucket:
         access_logs = s3.Bucket(
@@ -134,7 +137,7 @@ class Archive(Construct):
 
     def _role(self, names: Names, region: str, key: kms.Key, log_group_arn: str) -> iam.Role:
         bucket_arn = f"arn:aws:s3:::{names.bucket('audit', region)}"
-        return iam.Role(
+        role = iam.Role(
             self,
             "Role",
             role_name=names.role(region, ARCHIVER),
@@ -174,3 +177,6 @@ class Archive(Construct):
                 )
             },
         )
+        acknowledge(role, f"IAM5[Resource::{bucket_arn}/*]", "Firehose names the objects of its own bucket itself")
+        acknowledge(role, f"IAM5[Resource::{log_group_arn}:*]", "The streams of one log group")
+        return role

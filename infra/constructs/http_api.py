@@ -10,6 +10,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import Options
+from infra.constructs.checks import acknowledge
 from infra.constructs.gateway_responses import add_gateway_responses
 from infra.constructs.retention import log_retention
 from infra.naming import API_STAGE, Names
@@ -77,6 +78,12 @@ class HttpApi(Construct):
         )
         # The CDK's own output ends in a slash; the stack gives one that does not.
         self.api.node.try_remove_child("Endpoint")
+        acknowledge(self.api, "APIG2", "The functions validate, and name field and rule in one error body")
+        acknowledge(
+            self.api, "APIG3", "Callers sign their requests; a web ACL is the owner's choice and attaches to the stage"
+        )
+        acknowledge(self.api, "APIG6", "Execution logs can carry integration responses, which bear the values")
+        acknowledge(self.api, "COG4", "Callers are IAM principals: SigV4, checked by API Gateway")
         self._may_log_access()
         self._routes(_integration(reader), _integration(admin))
         add_gateway_responses(self.api, region)
@@ -93,6 +100,11 @@ class HttpApi(Construct):
             ],
         )
         role.apply_removal_policy(RemovalPolicy.RETAIN)
+        acknowledge(
+            role,
+            "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
+            "The policy that API Gateway asks for by name when the account's logging role is set",
+        )
         account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
         account.apply_removal_policy(RemovalPolicy.RETAIN)
         self.api.deployment_stage.node.add_dependency(account)
@@ -102,7 +114,8 @@ class HttpApi(Construct):
         root = self.api.root
         root.add_resource("{proxy+}").add_method("ANY", admin)
         health = root.add_resource("health")
-        health.add_method("GET", reader, authorization_type=apigateway.AuthorizationType.NONE)
+        unsigned = health.add_method("GET", reader, authorization_type=apigateway.AuthorizationType.NONE)
+        acknowledge(unsigned, "APIG4", "Health checks do not sign; the answer names the region and nothing else")
         value = root.add_resource("values").add_resource("{environment}").add_resource("{path+}")
         value.add_method("GET", reader)
         value.add_method("PUT", admin)

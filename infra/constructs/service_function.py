@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.constructs.checks import acknowledge
 from infra.constructs.layers import ARCHITECTURE, RUNTIME
 from infra.constructs.permissions import write_logs
 from infra.constructs.retention import log_retention
@@ -47,6 +48,7 @@ class ServiceFunction(Construct):
         retention: timedelta,
     ) -> None:
         super().__init__(scope, construct_id)
+        log_group_arn = names.log_group_arn(region, names.log_group(shape.name))
         log_group = logs.LogGroup(
             self,
             "Log",
@@ -60,11 +62,7 @@ class ServiceFunction(Construct):
             role_name=names.role(region, shape.name),
             description=shape.purpose,
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            inline_policies={
-                "Work": iam.PolicyDocument(
-                    statements=[*statements, write_logs(names.log_group_arn(region, names.log_group(shape.name)))]
-                )
-            },
+            inline_policies={"Work": iam.PolicyDocument(statements=[*statements, write_logs(log_group_arn)])},
         )
         self.function = lambda_.Function(
             self,
@@ -93,6 +91,9 @@ class ServiceFunction(Construct):
             # A version that the alias has left is deleted: each kept SnapStart version is billed.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),
         )
+
+        acknowledge(self.role, f"IAM5[Resource::{log_group_arn}:*]", "The streams of one log group")
+        acknowledge(self.function, "L1", "The layers are locked, built and tested for Python 3.13")
 
     def publish(self) -> lambda_.Alias:
         """Publish a version and put the alias on it."""

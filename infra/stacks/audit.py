@@ -8,6 +8,7 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.archive import Archive
+from infra.constructs.checks import acknowledge
 from infra.stacks.base import RETAIN, StrongroomStack
 
 STREAM_RETENTION_HOURS = 168
@@ -41,6 +42,9 @@ class AuditStack(StrongroomStack):
             encryption=kinesis.StreamEncryption.KMS,
             encryption_key=self.key,
             removal_policy=RETAIN,
+        )
+        acknowledge(
+            self.stream, "KDS3", "A key of the deployment's own: its policy and its use can be seen and revoked"
         )
         self.buffer = self._table("Buffer", self.names.of("audit-buffer"))
         self.index = self._table("Index", self.names.of("audit-index"), expires=True)
