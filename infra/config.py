@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 from infra.option_reader import OptionError, OptionReader, check_text
-from infra.regions import REGION_PATTERN, REGION_RULE, share_a_consistent_set
+from infra.option_rules import check_environment, check_regions, check_writers
+from infra.regions import REGION_PATTERN, REGION_RULE
 
 ROOT: Final = "strongroom"
 ACCOUNT_PATTERN: Final = r"\d{12}"
@@ -17,14 +18,6 @@ NAME_RULE: Final = "must be 1 to 32 of a-z, 0-9 and -"
 
 LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
 """What CloudWatch Logs accepts, up to five years."""
-
-ENVIRONMENT_BYTES: Final = 4096
-"""Lambda's limit for the names and values of a function's environment together."""
-ENVIRONMENT_RESERVED: Final = 1024
-"""Kept for the variables whose length does not depend on lists: names, ARNs, what later functions add."""
-
-WRITERS_WITH_WITNESS: Final = 2
-WRITERS_ALONE: Final = 3
 
 _KNOWN: Final = frozenset({
     "stage", "account", "primaryRegion", "replicaRegions", "writerCandidates", "witnessRegion", "tenants", "roles",
@@ -152,9 +145,9 @@ class Options:
             target=reader.choice("target", ("lambda", "host"), default="lambda"),
             termination_protection=reader.switch("terminationProtection", default=True),
         )
-        _check_regions(options)
-        _check_writers(options)
-        _check_environment(options)
+        check_regions(options, at=ROOT)
+        check_writers(options, at=ROOT)
+        check_environment(options, at=ROOT)
         return options
 
 
@@ -271,42 +264,3 @@ def _concurrency(reader: OptionReader) -> ReservedConcurrency | None:
         admin=reserved.number("admin", default=None, at_least=1, at_most=10_000),
         workers=reserved.number("workers", default=None, at_least=1, at_most=10_000),
     )
-
-
-def _check_regions(options: Options) -> None:
-    if len(set(options.regions)) != len(options.regions):
-        raise OptionError(f"{ROOT}.replicaRegions", "must name each region once, and not the primary")
-
-
-def _check_writers(options: Options) -> None:
-    """The control table is strongly consistent over regions: DynamoDB wants two and a witness, or three, of one set."""
-    at, writers, witness = f"{ROOT}.writerCandidates", options.writer_candidates, options.witness_region
-    if not options.replica_regions:
-        if writers or witness:
-            raise OptionError(at, "must be empty, and witnessRegion absent, in a deployment of a single region")
-        return
-    if len(set(writers)) != len(writers) or not set(writers) <= set(options.regions):
-        raise OptionError(at, "must each be the primary region or one of the replica regions, named once")
-    if options.primary_region not in writers:
-        raise OptionError(at, "must contain the primary region")
-    if len(writers) != (WRITERS_WITH_WITNESS if witness else WRITERS_ALONE):
-        raise OptionError(at, "must be exactly two and a witnessRegion, or exactly three without one")
-    if witness in writers:
-        raise OptionError(f"{ROOT}.witnessRegion", "must not be one of the writer candidates")
-    if not share_a_consistent_set(frozenset({*writers, *([witness] if witness else [])})):
-        raise OptionError(
-            at,
-            "must lie, with the witness, in one set of multi-region strong consistency: "
-            "us-east-1, us-east-2, us-west-2; "
-            "or eu-west-1, eu-west-2, eu-west-3, eu-central-1; or ap-northeast-1, ap-northeast-2, ap-northeast-3",
-        )
-
-
-def _check_environment(options: Options) -> None:
-    size = len(options.tenants_json.encode()) + len(options.roles_json.encode())
-    limit = ENVIRONMENT_BYTES - ENVIRONMENT_RESERVED
-    if size > limit:
-        raise OptionError(
-            f"{ROOT}.roles",
-            f"must fit, with tenants, into {limit} bytes of a function's environment as compact JSON; they take {size}",
-        )
