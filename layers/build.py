@@ -147,8 +147,8 @@ def _compile(made: Path, compiler: Path | None, target: str) -> None:
     """Write bytecode that is never checked against its source: without it imports take 2.5 times as long."""
     if compiler is None:
         sys.stderr.write(
-            f"warning: no Python {LAMBDA_PYTHON} found, so the {made.name} layer for {target} carries no bytecode "
-            f"and its functions start slowly: put python{LAMBDA_PYTHON} on PATH, or `uv python install {LAMBDA_PYTHON}`\n"
+            f"warning: no Python {LAMBDA_PYTHON} found: the {made.name} layer for {target} has no bytecode and "
+            f"starts slowly; put python{LAMBDA_PYTHON} on PATH or run `uv python install {LAMBDA_PYTHON}`\n"
         )
         return
     done = _run([
