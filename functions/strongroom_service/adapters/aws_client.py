@@ -122,6 +122,11 @@ class AwsClient:
         encoded = json.dumps(body, separators=(",", ":")).encode()
         return PendingCall(endpoint, operation, encoded, credentials=self._credentials, sleep=self._sleep)
 
+    def close(self) -> None:
+        """Close the connections at rest."""
+        for endpoint in self._endpoints.values():
+            endpoint.close()
+
 
 class PendingCall:
     """A request on its way."""
@@ -213,7 +218,7 @@ class _Endpoint:
         self._port = url.port
         self._is_tls = url.scheme == "https"
         self._context: ssl.SSLContext | None = None
-        self._idle: deque[HTTPConnection] = deque(maxlen=_MAX_IDLE)
+        self._idle: deque[HTTPConnection] = deque()
         self.signer = Signer(service=service, region=region, host=url.netloc)
 
     def acquire(self, timeout: float) -> HTTPConnection:
@@ -234,8 +239,17 @@ class _Endpoint:
 
     def release(self, connection: HTTPConnection) -> None:
         """Keep a connection whose answer was read to the end."""
-        if connection.sock is not None:
+        if connection.sock is None:
+            return
+        if len(self._idle) < _MAX_IDLE:
             self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections at rest."""
+        while self._idle:
+            self._idle.pop().close()
 
 
 class _ProcessCredentials:
