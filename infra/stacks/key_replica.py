@@ -36,8 +36,5 @@ class KeyReplicaStack(StrongroomStack):
             description=f"Strongroom {self.names.stage}: replica of the {name} key",
         )
         key.apply_removal_policy(RETAIN)
-        alias = kms.CfnAlias(
-            self, f"{name.capitalize()}Alias", alias_name=self.names.key_alias(name), target_key_id=key.ref
-        )
-        alias.apply_removal_policy(RETAIN)
+        kms.CfnAlias(self, f"{name.capitalize()}Alias", alias_name=self.names.key_alias(name), target_key_id=key.ref)
         return key
