@@ -48,11 +48,11 @@ class Layer:
     key: str
 
 
-def build(name: str, target: str, *, output: Path = OUTPUT) -> Layer:
+def build(name: str, target: str, *, locks: Path = HERE, output: Path = OUTPUT) -> Layer:
     """Build a layer unless what is there was built from the same inputs; raises `LayerBuildError`."""
     if name not in LAYERS or target not in TARGETS:
         raise LayerBuildError(f"there is no layer {name!r} for {target!r}: layers {LAYERS}, targets {TARGETS}")
-    lock = HERE / name / "requirements.lock"
+    lock = locks / name / "requirements.lock"
     compiler = _compiler(target)
     key = _key(lock, target, compiler)
     folder, stamp = output / target / name, output / target / f"{name}.key"
