@@ -1,0 +1,136 @@
+from typing import Any
+
+import pytest
+
+from tests.infra.synthesized import ACCOUNT, Application, as_list, resolved, statements_by_sid
+
+Grants = dict[str, tuple[set[str], set[str], dict[str, Any] | None]]
+
+PURPOSE = {"StringEquals": {"kms:EncryptionContext:purpose": "strongroom/namespace-key"}}
+
+
+def grants(resource: dict[str, Any]) -> Grants:
+    """Statement id → actions, resources, conditions of a role's only policy."""
+    assert "ManagedPolicyArns" not in resource["Properties"]
+    (policy,) = resource["Properties"]["Policies"]
+    return {
+        sid: (set(as_list(it["Action"])), {resolved(arn) for arn in as_list(it["Resource"])}, it.get("Condition"))
+        for sid, it in statements_by_sid(policy["PolicyDocument"]).items()
+    }
+
+
+def via(service: str, region: str) -> dict[str, Any]:
+    """The condition that a service uses the key."""
+    return {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
+
+
+def audited(region: str, function: str) -> Grants:
+    """What every function that serves requests has."""
+    return {
+        "RecordAudit": (
+            {"kinesis:PutRecord", "kinesis:PutRecords"},
+            {f"arn:aws:kinesis:{region}:{ACCOUNT}:stream/strongroom-dev-audit"},
+            None,
+        ),
+        "EncryptAuditStream": ({"kms:GenerateDataKey"}, {"<Key>"}, via("kinesis", region)),
+        "WriteLogs": (
+            {"logs:CreateLogStream", "logs:PutLogEvents"},
+            {f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/lambda/strongroom-dev-{function}:*"},
+            None,
+        ),
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_reader_reads_by_key_decrypts_and_records(two_regions: Application, region: str) -> None:
+    """No query, no scan, no write, no data key: exactly these actions on exactly these ARNs."""
+    role = two_regions.one(f"Strongroom-dev-Api-{region}", "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-reader")
+    table = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-secrets"
+    assert grants(role) == {
+        "ReadSecrets": ({"dynamodb:GetItem", "dynamodb:BatchGetItem"}, {table}, None),
+        "ReadTableUnderItsKey": ({"kms:Decrypt"}, {"<TableKey>"}, via("dynamodb", region)),
+        "OpenNamespaceKeys": ({"kms:Decrypt"}, {"<EnvelopeKey>"}, PURPOSE),
+        **audited(region, "reader"),
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_admin_changes_items_and_makes_namespace_keys(two_regions: Application, region: str) -> None:
+    """Items by key and their index; no scan, no stream, no table management."""
+    role = two_regions.one(f"Strongroom-dev-Api-{region}", "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-admin")
+    table = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-secrets"
+    items = {"GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"}
+    table_key = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
+    data_keys = {"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"}
+    assert grants(role) == {
+        "ChangeSecrets": ({f"dynamodb:{it}" for it in items}, {table}, None),
+        "ListSecrets": ({"dynamodb:Query"}, {f"{table}/index/byPath"}, None),
+        "WriteTableUnderItsKey": (table_key, {"<TableKey>"}, via("dynamodb", region)),
+        "OpenNamespaceKeys": ({"kms:Decrypt"}, {"<EnvelopeKey>"}, PURPOSE),
+        "MakeNamespaceKeys": (data_keys, {"<EnvelopeKey>"}, PURPOSE),
+        **audited(region, "admin"),
+    }
+
+
+def test_the_seeder_puts_items_and_nothing_else(two_regions: Application) -> None:
+    """It can write where it must and read nothing at all."""
+    role = two_regions.one("Strongroom-dev-Workers-us-east-1", "AWS::IAM::Role")
+    tables = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/strongroom-dev"
+    found = grants(role)
+    assert role["Properties"]["RoleName"] == "strongroom-dev-us-east-1-seeder"
+    assert set(found) == {"SeedFences", "SeedControl", "WriteTableUnderItsKey", "WriteLogs"}
+    assert found["SeedFences"] == ({"dynamodb:PutItem"}, {f"{tables}-secrets"}, None)
+    assert found["SeedControl"] == ({"dynamodb:PutItem"}, {f"{tables}-control"}, None)
+    assert found["WriteTableUnderItsKey"][2] == via("dynamodb", "us-east-1")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_archiver_reads_the_stream_and_writes_the_archive(two_regions: Application, region: str) -> None:
+    """Firehose, for this account only, from one stream into one bucket; it cannot delete or read an object back."""
+    role = two_regions.one(f"Strongroom-dev-Audit-{region}", "AWS::IAM::Role")
+    bucket = f"arn:aws:s3:::strongroom-dev-audit-{ACCOUNT}-{region}"
+    reads = {"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}
+    assert grants(role) == {
+        "ReadAuditStream": (reads, {f"arn:aws:kinesis:{region}:{ACCOUNT}:stream/strongroom-dev-audit"}, None),
+        "DecryptStream": ({"kms:Decrypt"}, {"<Key>"}, via("kinesis", region)),
+        "FindArchive": ({"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"}, {bucket}, None),
+        "WriteArchive": ({"s3:AbortMultipartUpload", "s3:PutObject"}, {f"{bucket}/*"}, None),
+        "EncryptArchive": ({"kms:Decrypt", "kms:GenerateDataKey"}, {"<Key>"}, via("s3", region)),
+        "ReportFailures": (
+            {"logs:PutLogEvents"},
+            {f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/kinesisfirehose/strongroom-dev-audit-archive:*"},
+            None,
+        ),
+    }
+    trust = role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
+def test_no_role_has_a_wildcard_action_or_resource(two_regions: Application) -> None:
+    """Nothing anywhere is granted on everything, and no policy is attached from outside a role."""
+    for stack, logical_id, resource in two_regions.everything():
+        assert resource["Type"] not in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::User"}
+        if resource["Type"] != "AWS::IAM::Role":
+            continue
+        for policy in resource["Properties"].get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert "*" not in "".join(as_list(statement["Action"])), f"{stack}/{logical_id}"
+                assert "*" not in as_list(statement["Resource"]), f"{stack}/{logical_id}"
+
+
+def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
+    """Names are deterministic, since key policies name roles that are made after the keys."""
+    names = [
+        it["Properties"]["RoleName"]
+        for _, _, it in two_regions.everything()
+        if it["Type"] == "AWS::IAM::Role" and "RoleName" in it["Properties"]
+    ]
+    assert sorted(names) == [
+        "strongroom-dev-us-east-1-admin",
+        "strongroom-dev-us-east-1-archiver",
+        "strongroom-dev-us-east-1-reader",
+        "strongroom-dev-us-east-1-seeder",
+        "strongroom-dev-us-west-2-admin",
+        "strongroom-dev-us-west-2-archiver",
+        "strongroom-dev-us-west-2-reader",
+    ]
