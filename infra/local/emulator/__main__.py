@@ -10,6 +10,7 @@ from infra.local.emulator import (
     plain_http,
     replica_keys,
     replication,
+    sessions,
     stack_outputs,
 )
 
@@ -23,6 +24,7 @@ def main() -> None:
         object_lock,
         plain_http,
         api_gateway,
+        sessions,
     ):
         extension.install()
     replicator = replication.install()

@@ -1,15 +1,16 @@
-"""The loopback endpoint that turns the replication knob while the cloud runs: `/_strongroom/replication`."""
+"""The loopback endpoint of the extensions, for tests and the demo: `/_strongroom/...` beside the emulated services."""
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from ministack import app
 
-from infra.local.emulator import patching
+from infra.local.emulator import patching, sessions
 from infra.local.emulator.replication import Knob, Replicator
 
-_PREFIX = "/_strongroom/replication"
+_PREFIX = "/_strongroom/"
 _OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
 
 _Scope = dict[str, Any]
@@ -27,28 +28,35 @@ async def _body(receive: _Receive) -> bytes:
 
 
 def handle(replicator: Replicator, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
-    """Answer one request to the knob.
+    """Answer one request to the extensions.
 
-    `GET` tells the state, `DELETE` resets all, `PUT /<region>` sets `{"lagMs", "paused", "reorder", "seed"}`, and
-    `POST /<region>/step` lets `{"count"}` waiting writes arrive, also while paused.
+    | request | does |
+    | --- | --- |
+    | `GET replication`, `DELETE replication` | tells the knobs and how many writes wait; resets all |
+    | `PUT replication/<region>` | sets `{"lagMs", "paused", "reorder", "seed"}` of what arrives in a region |
+    | `POST replication/<region>/step` | lets `{"count"}` waiting writes arrive, also while paused |
+    | `POST sessions` | opens a session of `{"role"}`, `{"validSeconds"}` long, negative for one that has expired |
     """
     parts = [part for part in path.removeprefix(_PREFIX).split("/") if part]
     try:
         wanted = json.loads(body) if body else {}
         match method, parts:
-            case "GET", []:
+            case "GET", ["replication"]:
                 pass
-            case "DELETE", []:
+            case "DELETE", ["replication"]:
                 replicator.reset()
-            case "PUT", [region]:
+            case "PUT", ["replication", region]:
                 knob = Knob(
                     lag_seconds=float(wanted.get("lagMs", 0)) / 1000,
                     paused=bool(wanted.get("paused", False)),
                     reorder=bool(wanted.get("reorder", False)),
                 )
                 replicator.configure(region, knob, seed=wanted.get("seed"))
-            case "POST", [region, "step"]:
+            case "POST", ["replication", region, "step"]:
                 return _OK, {"applied": replicator.step(region, int(wanted.get("count", 1)))}
+            case "POST", ["sessions"]:
+                valid = timedelta(seconds=float(wanted.get("validSeconds", 3600)))
+                return _OK, sessions.open_session(str(wanted.get("role")), valid=valid)
             case _:
                 return _NOT_FOUND, {"message": f"no {method} {path}"}
     except (ValueError, TypeError, AttributeError) as error:
