@@ -1,0 +1,54 @@
+"""A function's environment is read once and refused by the name of the variable at fault."""
+
+import pytest
+
+from strongroom_service.adapters.static_policy import Role, RoleBinding
+from strongroom_service.entry.environment import Environment, EnvironmentInvalidError
+
+VARIABLES = {
+    "AWS_REGION": "us-east-1",
+    "STRONGROOM_STAGE": "test",
+    "STRONGROOM_TABLE": "strongroom-test-secrets",
+    "STRONGROOM_WRITER_REGION": "us-east-1",
+    "STRONGROOM_ENVELOPE_KEY": "arn:aws:kms:us-east-1:123456789012:key/mrk-0",
+    "STRONGROOM_AUDIT_STREAM": "strongroom-test-audit",
+    "STRONGROOM_TENANTS": '{"blue":["123456789012"],"green":["123456789012","210987654321"]}',
+    "STRONGROOM_ROLES": '[{"principal":"iam:x","role":"reader","tenant":"blue","prefix":"payments/"}]',
+}
+
+
+def test_reads_every_variable() -> None:
+    """The whole environment as one value."""
+    environment = Environment.parse(VARIABLES)
+    assert environment.region == "us-east-1"
+    assert environment.tenants_of_account == {"123456789012": ("blue", "green"), "210987654321": ("green",)}
+    assert environment.roles == (RoleBinding("iam:x", Role.READER, "blue", None, "payments/"),)
+
+
+@pytest.mark.parametrize("name", sorted(VARIABLES))
+@pytest.mark.parametrize("value", [None, ""])
+def test_names_the_variable_that_is_missing(name: str, value: str | None) -> None:
+    """Absent and empty are the same fault."""
+    variables = {k: v for k, v in VARIABLES.items() if k != name} | ({name: value} if value is not None else {})
+    with pytest.raises(EnvironmentInvalidError, match=name):
+        Environment.parse(variables)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRONGROOM_TENANTS", "no json"),
+        ("STRONGROOM_TENANTS", "[]"),
+        ("STRONGROOM_TENANTS", '{"a": "b"}'),
+        ("STRONGROOM_ROLES", "no json"),
+        ("STRONGROOM_ROLES", "{}"),
+        ("STRONGROOM_ROLES", '[{"principal": "x"}]'),
+        ("STRONGROOM_ROLES", '[{"principal": "x", "role": "god", "tenant": "a"}]'),
+        ("STRONGROOM_ROLES", "[1]"),
+        ("STRONGROOM_ROLES", '[{"principal": 1, "role": "reader", "tenant": "a"}]'),
+    ],
+)
+def test_names_the_variable_that_cannot_be_read(name: str, value: str) -> None:
+    """JSON of another shape is refused at the start, not at the first request that needs it."""
+    with pytest.raises(EnvironmentInvalidError, match=name):
+        Environment.parse({**VARIABLES, name: value})
