@@ -48,6 +48,10 @@ MAX_ALPHABET: Final = 256
 MAX_BATCH_ITEMS: Final = 50
 MAX_RESPONSE_BYTES: Final = 4 * 1024 * 1024
 """An encoded batch answer. Lambda's own limit is 6 MB."""
+BATCH_ITEM_BYTES: Final = 2048
+"""What an item of a batch answer takes beside its value, at most: names, token, receipt, or an error."""
+MAX_ENCODED_BYTES_PER_BYTE: Final = 7
+"""A byte of a value at its worst: a control character escaped by JSON, within JSON that Lambda escapes once more."""
 
 DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 100

@@ -1,6 +1,7 @@
 """A plaintext on its way through the platform: shown to nobody by accident, wiped by whoever is done with it."""
 
 import base64
+import json
 from typing import Final, NoReturn, Self
 
 from . import limits
@@ -61,6 +62,13 @@ class SecretValue:
     def reveal_base64(self) -> str:
         """The value as base64. The copy that this makes cannot be wiped."""
         return base64.b64encode(self._buffer).decode("ascii")
+
+    def encoded_size(self) -> int:
+        """Bytes in an answer: a JSON string within the JSON string that Lambda makes of the whole body."""
+        if not self.is_text:
+            return 4 * ((len(self._buffer) + 2) // 3)
+        once = json.dumps(self.reveal_text(), ensure_ascii=False)
+        return len(json.dumps(once, ensure_ascii=False).encode("utf-8"))
 
     def wipe(self) -> None:
         """Overwrite the buffer with zeros; harmless when repeated."""

@@ -5,8 +5,9 @@ leaves only after its record is durable. A denial is told before anything else i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from strongroom_service.domain import limits
 from strongroom_service.domain.access import Action, Caller, Decision, Resource
 from strongroom_service.domain.audit import AuditAction, AuditEvent, Phase, Receipt
 from strongroom_service.domain.consistency import ConsistencyToken
@@ -16,6 +17,7 @@ from strongroom_service.domain.errors import (
     IntegrityFailure,
     NotFound,
     ReplicaBehind,
+    ResponseTooLarge,
     StoreUnavailable,
 )
 from strongroom_service.domain.names import Alias, SecretName, Selector
@@ -80,12 +82,19 @@ def read_batch(items: Sequence[ReadItem], *, caller: Caller, ports: ReadPorts) -
         DomainError: what concerns the whole batch: the store did not answer, or the audit did not.
     """
     queries = [HeadQuery(item.name, item.selector.number) for item in items]
-    return _release(items, ports.heads.fetch_many(queries), caller=caller, ports=ports)
+    fetched = ports.heads.fetch_many(queries)
+    return _release(items, fetched, caller=caller, ports=ports, budget=limits.MAX_RESPONSE_BYTES)
 
 
 def _release(
-    items: Sequence[ReadItem], fetched: Sequence[Fetched | None], *, caller: Caller, ports: ReadPorts
+    items: Sequence[ReadItem],
+    fetched: Sequence[Fetched | None],
+    *,
+    caller: Caller,
+    ports: ReadPorts,
+    budget: int | None = None,
 ) -> list[ReadValue | DomainError]:
+    """Authorise, record and open. `budget` bounds the encoded answer, in bytes."""
     recorder = Recorder(ports, caller, AuditAction.READ)
     events: list[AuditEvent] = []
     outcomes: list[_Authorised | DomainError] = []
@@ -93,10 +102,14 @@ def _release(
         outcome, event = _authorise(item, found, recorder=recorder, caller=caller, ports=ports)
         outcomes.append(outcome)
         events.append(event)
+    opened: list[SecretValue | DomainError] | None = None
+    if budget is not None and _may_exceed(budget, outcomes):
+        # Only now is it worth knowing each value's exact size before the audit says that it left.
+        opened = _open_all(outcomes, ports)
+        _refuse_beyond(budget, outcomes, opened, events)
     pending = recorder.begin_all(events)
-    opened: list[SecretValue | DomainError] = [
-        _open(outcome, ports) if isinstance(outcome, _Authorised) else outcome for outcome in outcomes
-    ]
+    if opened is None:
+        opened = _open_all(outcomes, ports)
     try:
         receipts = pending.receipts()
     except DomainError:
@@ -155,6 +168,10 @@ def _choose(item: ReadItem, found: Fetched | None, *, decision: Decision, ports:
     return _Authorised(item, head, version, envelope, decision)
 
 
+def _open_all(outcomes: Sequence[_Authorised | DomainError], ports: ReadPorts) -> list[SecretValue | DomainError]:
+    return [_open(outcome, ports) if isinstance(outcome, _Authorised) else outcome for outcome in outcomes]
+
+
 def _open(read: _Authorised, ports: ReadPorts) -> SecretValue | DomainError:
     number = read.version.number
     binding = VersionBinding(read.item.name, read.head.secret_id, number, read.version.record.epoch)
@@ -162,6 +179,33 @@ def _open(read: _Authorised, ports: ReadPorts) -> SecretValue | DomainError:
         return ports.envelopes.open(read.envelope, binding)
     except DomainError as error:
         return error
+
+
+def _may_exceed(budget: int, outcomes: Sequence[_Authorised | DomainError]) -> bool:
+    """Whether the answer could be too large, were every byte to be escaped. A message is longer than its value."""
+    blobs = sum(len(outcome.envelope.blob) for outcome in outcomes if isinstance(outcome, _Authorised))
+    return blobs * limits.MAX_ENCODED_BYTES_PER_BYTE + len(outcomes) * limits.BATCH_ITEM_BYTES > budget
+
+
+def _refuse_beyond(
+    budget: int,
+    outcomes: list[_Authorised | DomainError],
+    opened: list[SecretValue | DomainError],
+    events: list[AuditEvent],
+) -> None:
+    """Give the items past the budget an error, wipe their values, and let their events say so."""
+    left = budget - len(outcomes) * limits.BATCH_ITEM_BYTES
+    for index, value in enumerate(opened):
+        if not isinstance(value, SecretValue):
+            continue
+        size = value.encoded_size()
+        if size <= left:
+            left -= size
+            continue
+        value.wipe()
+        refusal = ResponseTooLarge()
+        outcomes[index], opened[index] = refusal, refusal
+        events[index] = replace(events[index], phase=Phase.OUTCOME, outcome=refusal.code)
 
 
 def _record_failures(
