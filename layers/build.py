@@ -10,13 +10,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).resolve().parent
+CODE: Final = HERE.parent / "functions"
 OUTPUT: Final = HERE.parent / "build" / "layers"
 LAYERS: Final = ("reader", "admin")
 TARGETS: Final = ("lambda", "host")
@@ -42,7 +43,7 @@ class LayerBuildError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A built layer: a folder that holds `python/`, and a hash over all that went into it."""
+    """A built folder (a layer holds `python/`, the code its packages), and a hash over all that went into it."""
 
     path: Path
     key: str
@@ -53,18 +54,45 @@ def build(name: str, target: str, *, locks: Path = HERE, output: Path = OUTPUT) 
     if name not in LAYERS or target not in TARGETS:
         raise LayerBuildError(f"there is no layer {name!r} for {target!r}: layers {LAYERS}, targets {TARGETS}")
     lock = locks / name / "requirements.lock"
+    if not lock.exists():
+        raise LayerBuildError(f"{lock} is missing")
     compiler = _compiler(target)
-    key = _key(lock, target, compiler)
-    folder, stamp = output / target / name, output / target / f"{name}.key"
-    with _alone(output / target):
+
+    def make(folder: Path) -> None:
+        _install(lock, target, folder / "python")
+        _strip(folder / "python")
+        _compile(folder, "/opt", compiler, target)
+
+    return _unless_there(output / target, name, _key(target, compiler, lock.read_bytes()), make)
+
+
+def build_code(target: str, *, source: Path = CODE, output: Path = OUTPUT) -> Layer:
+    """Copy the service's own code, with bytecode like a layer's; raises `LayerBuildError`."""
+    files = sorted(source.rglob("*.py"))
+    compiler = _compiler(target)
+    contents = [part for path in files for part in (str(path.relative_to(source)).encode(), path.read_bytes())]
+
+    def make(folder: Path) -> None:
+        for path in files:
+            copy = folder / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        _compile(folder, "/var/task", compiler, target)
+
+    return _unless_there(output / target, "code", _key(target, compiler, *contents), make)
+
+
+def _unless_there(place: Path, name: str, key: str, make: Callable[[Path], None]) -> Layer:
+    """Make a folder, all or nothing, unless the one that is there has the same key."""
+    folder, stamp = place / name, place / f"{name}.key"
+    with _alone(place):
         if not (stamp.exists() and stamp.read_text() == key and folder.is_dir()):
             # The stamp goes first and comes last: a build that is cut off never looks finished.
             stamp.unlink(missing_ok=True)
-            with tempfile.TemporaryDirectory(dir=output / target, prefix=f".{name}-") as scratch:
+            with tempfile.TemporaryDirectory(dir=place, prefix=f".{name}-") as scratch:
                 made = Path(scratch) / name
-                _install(lock, target, made / "python")
-                _strip(made / "python")
-                _compile(made, compiler, target)
+                made.mkdir()
+                make(made)
                 _settle(made)
                 shutil.rmtree(folder, ignore_errors=True)
                 made.rename(folder)
@@ -72,18 +100,13 @@ def build(name: str, target: str, *, locks: Path = HERE, output: Path = OUTPUT) 
     return Layer(folder, key)
 
 
-def _key(lock: Path, target: str, compiler: Path | None) -> str:
-    """A hash over all inputs: the lock, the target, whether there is bytecode, and this recipe itself."""
-    try:
-        inputs = [lock.read_bytes(), Path(__file__).read_bytes()]
-    except FileNotFoundError as error:
-        raise LayerBuildError(f"{error.filename} is missing") from None
+def _key(target: str, compiler: Path | None, *inputs: bytes) -> str:
+    """A hash over all inputs: files, the target, whether there is bytecode, and this recipe itself."""
     platform = (
         f"{LAMBDA_PYTHON} {LAMBDA_PLATFORM}" if target == "lambda" else f"{sys.version} {sysconfig.get_platform()}"
     )
-    inputs.append(f"{target} {platform} {compiler is not None}".encode())
     digest = hashlib.sha256()
-    for part in inputs:
+    for part in (f"{target} {platform} {compiler is not None}".encode(), Path(__file__).read_bytes(), *inputs):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()
 
@@ -108,7 +131,6 @@ def _uv() -> Path:
 def _install(lock: Path, target: str, folder: Path) -> None:
     command: list[str | Path] = [
         _uv(), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:",
-        "--no-config",
         # Copies: what is settled below must not change the files of the cache that other environments link to.
         "--link-mode", "copy", "--target", folder, "--requirement", lock,
     ]  # fmt: skip
@@ -139,25 +161,25 @@ def _compiler(target: str) -> Path | None:
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     if target == "host" or running == LAMBDA_PYTHON:
         return Path(sys.executable)
-    found = _run([_uv(), "python", "find", "--no-config", "--no-python-downloads", LAMBDA_PYTHON])
+    found = _run([_uv(), "python", "find", "--no-python-downloads", LAMBDA_PYTHON])
     return Path(found.stdout.strip()) if found.returncode == 0 else None
 
 
-def _compile(made: Path, compiler: Path | None, target: str) -> None:
+def _compile(made: Path, mounted: str, compiler: Path | None, target: str) -> None:
     """Write bytecode that is never checked against its source: without it imports take 2.5 times as long."""
     if compiler is None:
         sys.stderr.write(
-            f"warning: no Python {LAMBDA_PYTHON} found: the {made.name} layer for {target} has no bytecode and "
+            f"warning: no Python {LAMBDA_PYTHON} found: {made.name} for {target} has no bytecode and "
             f"starts slowly; put python{LAMBDA_PYTHON} on PATH or run `uv python install {LAMBDA_PYTHON}`\n"
         )
         return
     done = _run([
         compiler, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash",
         # Files are named as they will lie in Lambda, so that the place of the build is not part of the result.
-        "-s", made, "-p", "/opt", made / "python",
+        "-s", made, "-p", mounted, made,
     ])  # fmt: skip
     if done.returncode:
-        raise LayerBuildError(f"the {made.name} layer does not compile:\n{done.stdout.strip()}{done.stderr.strip()}")
+        raise LayerBuildError(f"{made.name} does not compile:\n{done.stdout.strip()}{done.stderr.strip()}")
 
 
 def _settle(made: Path) -> None:

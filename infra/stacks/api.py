@@ -37,7 +37,7 @@ class ApiStack(StrongroomStack):
         )
         names = self.names
         table = names.table_arn(region, names.secrets_table)
-        code = service_code()
+        code = service_code(options.target)
         environment = {
             "STRONGROOM_STAGE": options.stage,
             "STRONGROOM_TABLE": names.secrets_table,

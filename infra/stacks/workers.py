@@ -39,7 +39,7 @@ class WorkersStack(StrongroomStack):
             ),
             names=names,
             region=region,
-            code=service_code(),
+            code=service_code(options.target),
             layer=layer(self, "admin", names=names, target=options.target),
             environment={
                 "STRONGROOM_STAGE": options.stage,

@@ -5,8 +5,8 @@ import pytest
 from aws_cdk import App, Stack, Validations
 from aws_cdk.aws_s3 import Bucket
 from cdk_nag import AwsSolutionsChecks
-from cfnlint.api import lint_file
-from cfnlint.config import ManualArgs
+from cfnlint.api import lint_file  # type: ignore[import-untyped]  # cfn-lint publishes no types
+from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # the same
 
 if TYPE_CHECKING:
     from tests.infra.synthesized import Application

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from layers import build as builder
-from layers.build import LAYERS, Layer, LayerBuildError, build, size_of
+from layers.build import LAYERS, Layer, LayerBuildError, build, build_code, size_of
 from tests.infra.synthesized import PROJECT, Application
 
 UNZIPPED_LIMIT = 250_000_000
@@ -106,6 +106,32 @@ def test_unknown_layers_and_targets_are_refused(name: str, target: str) -> None:
     """By name, with what there is."""
     with pytest.raises(LayerBuildError, match="there is no layer"):
         build(name, target)
+
+
+def test_the_services_code_carries_bytecode_too(tmp_path: Path) -> None:
+    """Exactly the sources, each beside its unchecked bytecode, named as it will lie in Lambda."""
+    built = build_code("host", output=tmp_path)
+    sources = {path.relative_to(PROJECT / "functions") for path in (PROJECT / "functions").rglob("*.py")}
+    assert {path.relative_to(built.path) for path in built.path.rglob("*.py")} == sources
+    compiled = list(built.path.rglob("*.pyc"))
+    assert len(compiled) == len(sources)
+    for path in compiled:
+        content = path.read_bytes()
+        assert content[4:8] == b"\x01\x00\x00\x00"
+        assert str(tmp_path).encode() not in content
+
+
+def test_changed_code_is_another_asset(tmp_path: Path) -> None:
+    """A file's content and its name both count."""
+    source = tmp_path / "source"
+    source.mkdir()
+    keys = []
+    for name, content in (("a.py", "A = 1"), ("a.py", "A = 2"), ("b.py", "A = 2")):
+        for old in source.iterdir():
+            old.unlink()
+        (source / name).write_text(content)
+        keys.append(build_code("host", source=source, output=tmp_path / "out").key)
+    assert len(set(keys)) == 3
 
 
 def test_the_templates_deploy_the_built_layers(two_regions: Application) -> None:

@@ -17,7 +17,7 @@ THREE_WRITERS = {
     "writerCandidates": ["us-east-1", "us-west-2", "us-east-2"],
     "witnessRegion": None,
 }
-ALONE = {"replicaRegions": [], "writerCandidates": [], "witnessRegion": None}
+ALONE: dict[str, Any] = {"replicaRegions": [], "writerCandidates": [], "witnessRegion": None}
 
 
 def options(**changes: Any) -> dict[str, Any]:
