@@ -135,16 +135,21 @@ def _failed_item(secret_path: str, error: DomainError, *, request_id: str) -> di
     return {"secretPath": secret_path, **error_body(error, request_id=request_id)}
 
 
-@cache
-def _reader() -> Reader:
-    """Made at the first request: what stands before it would be part of a snapshot and repeat in every copy."""
-    environment = Environment.parse(os.environ)
+def make_reader(variables: Mapping[str, str]) -> Reader:
+    """The reader that a function's environment describes; raises `EnvironmentInvalidError`."""
+    environment = Environment.parse(variables)
     return Reader(
         region=environment.region,
         tenants_of_account=environment.tenants_of_account,
         ports=read_ports(environment),
         failures=FailureLog(service=f"strongroom-{environment.stage}-reader"),
     )
+
+
+@cache
+def _reader() -> Reader:
+    """Made at the first request: what stands before it would be part of a snapshot and repeat in every copy."""
+    return make_reader(os.environ)
 
 
 def handler(event: Event, context: object) -> dict[str, Any]:

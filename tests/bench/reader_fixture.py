@@ -1,0 +1,133 @@
+"""A reader as it is deployed, over canned answers: one secret of three versions with values of 32 characters."""
+
+import base64
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from unittest import mock
+
+from strongroom_service.adapters.dynamodb import layout
+from strongroom_service.adapters.dynamodb.codec import encode_head
+from strongroom_service.adapters.envelope.messages import seal_message
+from strongroom_service.domain.names import Alias, SecretName
+from strongroom_service.domain.secret import Envelope, Head, SecretStatus, VersionRecord, VersionStatus
+from strongroom_service.domain.values import SecretValue
+from strongroom_service.entry.read import make_reader
+from strongroom_service.usecases.ports import VersionBinding
+from tests.bench.canned_aws import CannedAws, canned_aws
+
+REGION: Final = "us-east-1"
+TABLE: Final = "strongroom-bench-secrets"
+NAME: Final = SecretName("default", "prod", "payments/db-password")
+_ACCOUNT: Final = "123456789012"
+_KEY: Final = bytearray(range(32))
+_SECRET_ID: Final = "sec_0123-4567-89ab-cdef01234567"
+
+ENVIRONMENT: Final = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "example",
+    # A role's session token is about this long, and is signed and sent with each call.
+    "AWS_SESSION_TOKEN": "t" * 900,
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "STRONGROOM_STAGE": "bench",
+    "STRONGROOM_TABLE": TABLE,
+    "STRONGROOM_WRITER_REGION": REGION,
+    "STRONGROOM_ENVELOPE_KEY": f"arn:aws:kms:{REGION}:{_ACCOUNT}:key/mrk-0",
+    "STRONGROOM_AUDIT_STREAM": "strongroom-bench-audit",
+    "STRONGROOM_TENANTS": f'{{"default":["{_ACCOUNT}"]}}',
+    "STRONGROOM_ROLES": f'[{{"principal":"iam:arn:aws:iam::{_ACCOUNT}:role/app","role":"reader","tenant":"default"}}]',
+}
+
+
+@contextmanager
+def warm_reader(*, delay: timedelta = timedelta()) -> Iterator[tuple[Callable[[], None], CannedAws]]:
+    """A read that has been made once already, as a callable, and the endpoint that it talks to."""
+    with canned_aws(_answers(), delay=delay) as aws, mock.patch.dict(os.environ, environment(aws)):
+        reader = make_reader(os.environ)
+        event = read_event()
+
+        def read() -> None:
+            status = reader.handle(event)["statusCode"]
+            if status != 200:
+                raise RuntimeError(f"the read answered {status}")
+
+        read()
+        yield read, aws
+
+
+def environment(aws: CannedAws) -> dict[str, str]:
+    """The environment of a function whose AWS is the canned one."""
+    return {**ENVIRONMENT, "AWS_ENDPOINT_URL": aws.url}
+
+
+def read_event() -> dict[str, Any]:
+    """What API Gateway sends for one read."""
+    return {
+        "resource": "/values/{environment}/{path+}",
+        "httpMethod": "GET",
+        "path": f"/values/{NAME.environment}/{NAME.path}",
+        "headers": {"Host": "example.execute-api.us-east-1.amazonaws.com", "X-Forwarded-Proto": "https"},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"environment": NAME.environment, "path": NAME.path},
+        "requestContext": {
+            "requestId": "01234567-89ab-4cde-8f01-23456789abcd",
+            "identity": {
+                "userArn": f"arn:aws:sts::{_ACCOUNT}:assumed-role/app/i-0123456789abcdef0",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "strongroom-python/0.1",
+            },
+        },
+    }
+
+
+def head_item() -> dict[str, Any]:
+    """The head's item as DynamoDB's JSON."""
+    now = datetime.now(UTC)
+    versions = {
+        number: VersionRecord(status, 1, now, now, "f" * 64)
+        for number, status in enumerate((VersionStatus.PREVIOUS, VersionStatus.PREVIOUS, VersionStatus.CURRENT), 1)
+    }
+    head = Head(
+        name=NAME,
+        secret_id=_SECRET_ID,
+        owner_team="payments",
+        rotation_strategy="automated-30d",
+        status=SecretStatus.ACTIVE,
+        epoch=1,
+        revision=7,
+        created_at=now,
+        updated_at=now,
+        latest_version=3,
+        aliases={Alias.CURRENT: 3, Alias.PREVIOUS: 2},
+        versions=versions,
+        envelopes={number: _envelope(number) for number in (2, 3)},
+    )
+    pk, sk = layout.head_key(NAME)
+    item: dict[str, Any] = _json({**encode_head(head), "PK": {"S": pk}, "SK": {"S": sk}})
+    return item
+
+
+def _answers() -> dict[str, Any]:
+    return {
+        "GetItem": {"Item": head_item()},
+        "PutRecord": {"ShardId": "shardId-000000000000", "SequenceNumber": "4" * 56, "EncryptionType": "KMS"},
+        "Decrypt": {"Plaintext": base64.b64encode(_KEY).decode(), "KeyId": "mrk-0"},
+    }
+
+
+def _envelope(number: int) -> Envelope:
+    binding = VersionBinding(NAME, _SECRET_ID, number, 1)
+    value = SecretValue.from_text("made-up-value-of-32-characters-x")
+    return Envelope(seal_message(value, binding, key_id="0" * 32, key=_KEY), "0" * 32, bytes(200), "mrk-0")
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {key: _json(inner) for key, inner in value.items()}
+    return [_json(inner) for inner in value] if isinstance(value, list) else value
