@@ -73,6 +73,7 @@ def _emulator_environment(paths: LocalPaths, ports: Ports) -> dict[str, str]:
         "AUTH": "true",
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(ports.emulator),
+        "MINISTACK_HOST": HOST,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": PRIMARY,
         # Listeners that nothing here uses, and that would bind to every address.

@@ -5,6 +5,8 @@ import ministack.app
 from infra.local.emulator import (
     api_gateway,
     control,
+    custom_resources,
+    function_workers,
     global_tables,
     object_lock,
     plain_http,
@@ -25,6 +27,8 @@ def main() -> None:
         plain_http,
         api_gateway,
         sessions,
+        custom_resources,
+        function_workers,
     ):
         extension.install()
     replicator = replication.install()

@@ -1,0 +1,41 @@
+"""Function workers as two regions need them, without waits that AWS does not have.
+
+The engine, when CloudFormation makes a function, ends the workers of that name in every region: two regions deployed
+together end each other's while they start. And each invocation waits 50 ms for log lines that may never come.
+"""
+
+from ministack.core import lambda_runtime
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import lambda_svc
+
+from infra.local.emulator import patching
+from infra.local.emulator.patching import Untyped
+
+_FIRST_LINE_SECONDS = 0.004  # a function's lines are in the pipe before its answer is: enough for the reader's thread
+_QUIET_SECONDS = 0.002
+
+
+def _scope_invalidation() -> None:
+    invalidate = patching.original(lambda_svc, "invalidate_worker")
+
+    def invalidate_here(
+        name: str, qualifier: str | None = None, account: str | None = None, region: str | None = None
+    ) -> Untyped:
+        return invalidate(name, qualifier, account or get_account_id(), region or get_region())
+
+    patching.replace(lambda_svc, "invalidate_worker", invalidate_here)
+
+
+def _shorten_log_wait() -> None:
+    drain = patching.original(lambda_runtime.Worker, "_drain_stderr_bounded")
+
+    def drain_briefly(worker: Untyped) -> Untyped:
+        return drain(worker, first_line_wait=_FIRST_LINE_SECONDS, idle_confirm=_QUIET_SECONDS)
+
+    patching.replace(lambda_runtime.Worker, "_drain_stderr_bounded", drain_briefly)
+
+
+def install() -> None:
+    """Keep each region's workers to itself, and answer as soon as a function has."""
+    _scope_invalidation()
+    _shorten_log_wait()
