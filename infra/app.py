@@ -14,6 +14,7 @@ from infra.stacks.audit import AuditStack
 from infra.stacks.data import DataStack
 from infra.stacks.key_replica import KeyReplicaStack
 from infra.stacks.keys import KeysStack
+from infra.stacks.operations import OperationsStack
 from infra.stacks.workers import WorkersStack
 from layers.build import LayerBuildError
 
@@ -60,6 +61,8 @@ def build(app: App, options: Options) -> None:
         data.add_stack_dependency(stack)
 
     for region in options.regions:
+        if options.alarm_address:
+            OperationsStack(app, options=options, region=region, address=options.alarm_address)
         audit = AuditStack(app, options=options, region=region)
         audit.add_stack_dependency(data)
         api = ApiStack(app, options=options, region=region, keys=keys_of[region], audit=audit)
@@ -71,9 +74,8 @@ def build(app: App, options: Options) -> None:
             workers.add_stack_dependency(data)
 
 
-def main() -> int:
+def run(app: App) -> int:
     """Synthesize; a wrong option or a layer that cannot be built is one line on standard error."""
-    app = App()
     try:
         build(app, options_of(app))
     except (OptionError, LayerBuildError) as error:
@@ -84,4 +86,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(App()))

@@ -21,8 +21,8 @@ LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400
 
 _KNOWN: Final = frozenset({
     "stage", "account", "primaryRegion", "replicaRegions", "writerCandidates", "witnessRegion", "tenants", "roles",
-    "callerAccounts", "organizationId", "auditStream", "objectLock", "logRetentionDays", "accessLogRetentionDays",
-    "throttle", "reservedConcurrency", "alarmAddress", "target", "terminationProtection",
+    "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "objectLock", "logRetentionDays",
+    "accessLogRetentionDays", "throttle", "reservedConcurrency", "alarmAddress", "target", "terminationProtection",
 })  # fmt: skip
 
 
@@ -86,6 +86,8 @@ class Options:
     organization_id: str | None
     stream_shards: int | None
     """None: on demand."""
+    stream_retention: timedelta
+    """How long the stream remembers: the time to mend the way into the archive before a record is lost."""
     object_lock: ObjectLock
     log_retention: timedelta
     access_log_retention: timedelta
@@ -134,6 +136,9 @@ class Options:
                 "organizationId", pattern="o-[a-z0-9]{10,32}", rule="must be an organization's id, such as o-a1b2c3d4e5"
             ),
             stream_shards=_shards(reader),
+            stream_retention=timedelta(
+                hours=reader.number("auditRetentionHours", default=168, at_least=24, at_most=8_760)
+            ),
             object_lock=_object_lock(reader),
             log_retention=_retention(reader, "logRetentionDays", default=90),
             access_log_retention=_retention(reader, "accessLogRetentionDays", default=365),

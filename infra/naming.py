@@ -51,6 +51,11 @@ class Names:
         """The stream that every region's functions record into."""
         return self.of("audit")
 
+    @property
+    def audit_delivery(self) -> str:
+        """The delivery of the audit stream into its archive."""
+        return self.of("audit-archive")
+
     def bucket(self, thing: str, region: str) -> str:
         """A bucket's name, unique in the world by account and region."""
         return f"{self.of(thing)}-{self.account}-{region}"

@@ -43,18 +43,18 @@ class Archive(Construct):
         log_group = logs.LogGroup(
             self,
             "DeliveryLog",
-            log_group_name=f"/aws/kinesisfirehose/{names.of('audit-archive')}",
+            log_group_name=f"/aws/kinesisfirehose/{names.audit_delivery}",
             retention=log_retention(retention),
             removal_policy=RETAIN,
         )
         log_stream = logs.LogStream(self, "DeliveryErrors", log_group=log_group, log_stream_name="S3Delivery")
         self.role = self._role(
-            names, region, key, names.log_group_arn(region, f"/aws/kinesisfirehose/{names.of('audit-archive')}")
+            names, region, key, names.log_group_arn(region, f"/aws/kinesisfirehose/{names.audit_delivery}")
         )
         delivery = firehose.CfnDeliveryStream(
             self,
             "Delivery",
-            delivery_stream_name=names.of("audit-archive"),
+            delivery_stream_name=names.audit_delivery,
             delivery_stream_type="KinesisStreamAsSource",
             kinesis_stream_source_configuration=firehose.CfnDeliveryStream.KinesisStreamSourceConfigurationProperty(
                 kinesis_stream_arn=stream.stream_arn, role_arn=self.role.role_arn

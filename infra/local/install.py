@@ -28,7 +28,7 @@ _UV = _ENVIRONMENT / "bin" / "uv"
 _LOCK = _PROJECT / "requirements.lock"
 _CLI = Path(__file__).with_name("package-lock.json")
 _MODULES = Path(__file__).with_name("node_modules")
-_ON_PATH = (_PROJECT, _PROJECT / "functions")
+_ON_PATH = (_PROJECT, _PROJECT / "functions", _PROJECT / "sdk")
 _OLDEST = (3, 11)
 
 
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _python_packages() -> None:
-    made_of = _digest(_LOCK, _PROJECT / "pyproject.toml", text=f"{_PROJECT} {sys.version}")
+    made_of = _digest(_LOCK, text=str(_PROJECT))
     stamp = _ENVIRONMENT / "strongroom.stamp"
     if _is(stamp, made_of) and _PYTHON.exists():
         return
@@ -65,8 +65,7 @@ def _python_packages() -> None:
         _fetch_uv()
     _say("installing the locked Python packages")
     _uv("pip", "sync", "--require-hashes", "--quiet", str(_LOCK))
-    # The client is installed as users have it, metadata included; the rest of the checkout is put on the path.
-    _uv("pip", "install", "--no-deps", "--no-build-isolation", "--offline", "--quiet", "--editable", str(_PROJECT))
+    # The checkout itself is put on the path, so that an edit needs no installation.
     for packages in _ENVIRONMENT.glob("lib/python*/site-packages"):
         (packages / "strongroom-checkout.pth").write_text("".join(f"{folder}\n" for folder in _ON_PATH))
     stamp.write_text(made_of)

@@ -11,9 +11,6 @@ from infra.constructs.archive import Archive
 from infra.constructs.checks import acknowledge
 from infra.stacks.base import RETAIN, StrongroomStack
 
-STREAM_RETENTION_HOURS = 168
-"""A week: the time to mend the way into the archive before a record is lost."""
-
 
 class AuditStack(StrongroomStack):
     """Kinesis under a key of this region, the bounded buffer, Firehose into S3, the index of the last 90 days."""
@@ -38,7 +35,7 @@ class AuditStack(StrongroomStack):
             if options.stream_shards is None
             else kinesis.StreamMode.PROVISIONED,
             shard_count=options.stream_shards,
-            retention_period=Duration.hours(STREAM_RETENTION_HOURS),
+            retention_period=Duration.hours(options.stream_retention.total_seconds() / 3600),
             encryption=kinesis.StreamEncryption.KMS,
             encryption_key=self.key,
             removal_policy=RETAIN,

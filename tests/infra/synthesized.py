@@ -28,6 +28,8 @@ ONE_REGION: dict[str, Any] = {
     "stage": "solo",
     "primaryRegion": "eu-central-1",
     "auditStream": {"shards": 2},
+    "auditRetentionHours": 24,
+    "alarmAddress": "oncall@example.com",
     "objectLock": {"mode": "compliance", "days": 30},
     "logRetentionDays": 30,
     "reservedConcurrency": {"admin": 5, "workers": 2},

@@ -34,6 +34,7 @@ def test_shards_can_be_provisioned(one_region: Application) -> None:
     """The cheap choice for a small deployment, and the sure one for a large."""
     stream = one_region.one("Strongroom-solo-Audit-eu-central-1", "AWS::Kinesis::Stream")["Properties"]
     assert (stream["StreamModeDetails"], stream["ShardCount"]) == ({"StreamMode": "PROVISIONED"}, 2)
+    assert stream["RetentionPeriodHours"] == 24
 
 
 @pytest.mark.parametrize("region", REGIONS)

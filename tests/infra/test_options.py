@@ -107,6 +107,7 @@ def test_legal_sets_of_regions_are_accepted(changes: dict[str, Any]) -> None:
         ({"auditStream": {"shards": 0}}, "auditStream.shards", "from 1 to"),
         ({"auditStream": {"shards": True}}, "auditStream.shards", "whole number"),
         ({"auditStream": {}}, "auditStream.shards", "whole number"),
+        ({"auditRetentionHours": 12}, "auditRetentionHours", "from 24 to"),
         ({"objectLock": {"mode": "none"}}, "objectLock.mode", "governance, compliance"),
         ({"objectLock": {"days": 0}}, "objectLock.days", "from 1 to"),
         ({"logRetentionDays": 91}, "logRetentionDays", "CloudWatch's periods"),

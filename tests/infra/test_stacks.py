@@ -24,7 +24,8 @@ def test_a_deployment_has_these_stacks(two_regions: Application, one_region: App
         "Strongroom-dev-Workers-us-east-1",
     }
     assert {name.removeprefix("Strongroom-solo-") for name in one_region.stacks} == {
-        "Keys", "Data", "Audit-eu-central-1", "Api-eu-central-1", "Workers-eu-central-1"
+        "Keys", "Data", "Audit-eu-central-1", "Api-eu-central-1", "Workers-eu-central-1",
+        "Operations-eu-central-1",
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ministack import app
 
 from infra.local.emulator import patching, sessions
-from infra.local.emulator.replication import Knob, Replicator
+from infra.local.emulator.replicator import Knob, Replicator
 
 _PREFIX = "/_strongroom/"
 _OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404

@@ -1,0 +1,47 @@
+from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
+
+STACK = "Strongroom-solo-Operations-eu-central-1"
+
+
+def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None:
+    """One subscriber, and every alarm tells it of both its beginning and its end."""
+    subscription = one_region.one(STACK, "AWS::SNS::Subscription")["Properties"]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "oncall@example.com")
+    alarms = one_region.resources(STACK, "AWS::CloudWatch::Alarm")
+    assert {it["Properties"]["AlarmName"].removeprefix("strongroom-solo-") for it in alarms} == {
+        "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "server-errors", "audit-throttled",
+        "archive-late",
+    }  # fmt: skip
+    for alarm in alarms:
+        assert len(alarm["Properties"]["AlarmActions"]) == len(alarm["Properties"]["OKActions"]) == 1
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+
+
+def test_alarms_watch_what_the_other_stacks_make(one_region: Application) -> None:
+    """Metrics are found by name: a name that nothing has would be an alarm that never rings."""
+    made = {
+        str(it["Properties"][key])
+        for _, _, it in one_region.everything()
+        for key in ("FunctionName", "Name", "DeliveryStreamName")
+        if key in it.get("Properties", {})
+    }
+    for alarm in one_region.resources(STACK, "AWS::CloudWatch::Alarm"):
+        dimensions = {it["Name"]: it["Value"] for it in alarm["Properties"]["Dimensions"]}
+        assert dimensions.pop("Stage", "v1") == "v1"
+        function = dimensions.pop("Resource", "").removesuffix(":live")
+        assert set(dimensions.values()) <= made
+        assert function in {"", *dimensions.values()}
+
+
+def test_cloudwatch_of_this_account_may_publish(one_region: Application) -> None:
+    """And nobody without TLS."""
+    policy = one_region.one(STACK, "AWS::SNS::TopicPolicy")["Properties"]["PolicyDocument"]
+    allowed = statements_by_sid(policy)["AlarmsOfThisAccount"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert any(it["Effect"] == "Deny" for it in policy["Statement"])
+
+
+def test_without_an_address_there_are_no_alarms(two_regions: Application) -> None:
+    """An alarm that nobody hears is only a cost."""
+    assert not [name for name in two_regions.stacks if "Operations" in name]
