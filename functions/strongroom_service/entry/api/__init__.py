@@ -1,0 +1,1 @@
+"""The admin function's HTTP layer: one module per resource."""
