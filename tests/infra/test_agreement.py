@@ -1,0 +1,72 @@
+"""The infrastructure and the service do not import each other; what both must call by one name is compared here."""
+
+import json
+
+import pytest
+
+from infra.constructs.gateway_responses import RESPONSES
+from infra.naming import NAMESPACE_KEY_PURPOSE
+from infra.stacks.data import LISTED
+from strongroom_service.adapters.dynamodb import layout
+from strongroom_service.adapters.envelope.encryption import PURPOSE
+from strongroom_service.domain.errors import AccessDenied, Throttled
+from strongroom_service.entry import environment
+from strongroom_service.entry.error_table import STATUS
+from tests.infra.synthesized import Application
+
+
+def test_the_context_of_kms_calls_is_what_the_key_policy_demands() -> None:
+    """With any other purpose no secret could be opened."""
+    assert NAMESPACE_KEY_PURPOSE == PURPOSE
+
+
+@pytest.mark.parametrize("name", ["reader", "admin"])
+def test_functions_can_parse_their_environment(two_regions: Application, name: str) -> None:
+    """As Lambda would give it to them, with the region that it adds."""
+    for region in ("us-east-1", "us-west-2"):
+        stack = f"Strongroom-dev-Api-{region}"
+        function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName=f"strongroom-dev-{name}")
+        variables = {it: str(value) for it, value in function["Properties"]["Environment"]["Variables"].items()}
+        parsed = environment.Environment.parse({**variables, environment.REGION: region})
+        assert parsed.tenants_of_account == {"111122223333": ("default",)}
+        (role,) = parsed.roles
+        assert (role.principal, role.prefix) == ("iam:arn:aws:iam::111122223333:role/app", "app/")
+
+
+def test_the_seeder_is_told_both_tables(two_regions: Application) -> None:
+    """By the names of the variables that it reads."""
+    function = two_regions.one("Strongroom-dev-Workers-us-east-1", "AWS::Lambda::Function")["Properties"]
+    assert set(function["Environment"]["Variables"]) == {
+        environment.STAGE, environment.TABLE, environment.CONTROL_TABLE
+    }  # fmt: skip
+
+
+def test_tables_have_the_keys_that_the_service_writes(two_regions: Application) -> None:
+    """Key attributes cannot be changed on a table that exists."""
+    kind = "AWS::DynamoDB::GlobalTable"
+    secrets = two_regions.one("Strongroom-dev-Data", kind, TableName="strongroom-dev-secrets")["Properties"]
+    control = two_regions.one("Strongroom-dev-Data", kind, TableName="strongroom-dev-control")["Properties"]
+    (index,) = secrets["GlobalSecondaryIndexes"]
+    assert [it["AttributeName"] for it in secrets["KeySchema"]] == [layout.PK, layout.SK]
+    assert [it["AttributeName"] for it in control["KeySchema"]] == [layout.CONTROL_PK]
+    assert index["IndexName"] == layout.BY_PATH
+    assert [it["AttributeName"] for it in index["KeySchema"]] == [layout.NAMESPACE, layout.PATH]
+
+
+def test_the_index_projects_what_a_listing_decodes() -> None:
+    """An attribute that is missing here would make every listed head look damaged."""
+    assert set(layout.PROJECTED) <= set(LISTED)
+
+
+def test_the_gateway_refuses_in_the_services_words() -> None:
+    """A caller cannot tell by the body who refused, where both may."""
+    own = {"gateway_error", "gateway_timeout"}
+    for kind, response in RESPONSES.items():
+        if response.code in own:
+            assert response.status is None or response.status >= 500
+        elif response.status is not None and kind not in {"UNAUTHORIZED", "UNSUPPORTED_MEDIA_TYPE"}:
+            assert response.status == STATUS[response.code], kind
+    denied = json.loads(RESPONSES["ACCESS_DENIED"].body())["error"]
+    assert (denied["message"], denied["retryable"]) == (AccessDenied.default_message, AccessDenied.retryable)
+    throttled = json.loads(RESPONSES["THROTTLED"].body())["error"]
+    assert (throttled["message"], throttled["retryable"]) == (Throttled.default_message, Throttled.retryable)
