@@ -1,5 +1,7 @@
 """Who may do what with the platform's keys. Administrators look after them; they do not use them."""
 
+from collections.abc import Mapping
+
 from aws_cdk import aws_iam as iam
 
 from infra.naming import ADMIN, DIGESTS, NAMESPACE_KEY_PURPOSE, READER, Names
@@ -92,14 +94,14 @@ def _administration(names: Names) -> iam.PolicyStatement:
 
 
 def _allow(
-    names: Names, sid: str, actions: tuple[str, ...], conditions: dict[str, dict[str, object]]
+    names: Names, sid: str, actions: tuple[str, ...], conditions: Mapping[str, Mapping[str, object]]
 ) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid=sid,
         principals=[iam.AccountPrincipal(names.account)],
         actions=list(actions),
         resources=["*"],
-        conditions=conditions or None,
+        conditions=dict(conditions) or None,
     )
 
 
