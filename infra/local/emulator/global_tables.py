@@ -12,7 +12,10 @@ from ministack.services.cloudformation import provisioners
 
 from infra.local.emulator import patching
 
-type_name = "AWS::DynamoDB::GlobalTable"
+STRONG = "strongroom:multi-region-strong-consistency"
+"""Marks a table's record whose replicas are strongly consistent: the replication knob leaves it alone."""
+
+_TYPE = "AWS::DynamoDB::GlobalTable"
 
 
 def _replicas(properties: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -33,6 +36,14 @@ def _apply_own_settings(name: str, region: str, replica: dict[str, Any]) -> None
         )
 
 
+def _mark_consistency(name: str, properties: dict[str, Any]) -> None:
+    """Note on every replica whether the template wants strong consistency."""
+    for region in {get_region(), *_replicas(properties)}:
+        with request_scope(get_account_id(), region):
+            table = dynamodb._tables[name]  # noqa: SLF001 - the engine's own store
+            table[STRONG] = properties.get("MultiRegionConsistency") == "STRONG"
+
+
 def _reconcile(name: str, old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> None:
     """Create and delete replicas until the table's regions are those of the template."""
     home = get_region()
@@ -42,7 +53,7 @@ def _reconcile(name: str, old: dict[str, dict[str, Any]], new: dict[str, dict[st
     for update in updates:
         failure = patching.original(dynamodb, "_apply_replica_updates")(name, table, [update])
         if failure:
-            raise ValueError(f"{type_name} {name}: {failure[2]!r}")
+            raise ValueError(f"{_TYPE} {name}: {failure[2]!r}")
     for region, replica in new.items():
         _apply_own_settings(name, region, replica)
 
@@ -56,6 +67,7 @@ def install() -> None:
     def create(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
         name, attributes = create_table(logical_id, properties, stack)
         _reconcile(name, {}, _replicas(properties))
+        _mark_consistency(name, properties)
         return name, attributes
 
     def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
@@ -68,5 +80,5 @@ def install() -> None:
             _reconcile(physical_id, _replicas(properties), {})
         delete_table(physical_id, properties)
 
-    handler = provisioners._RESOURCE_HANDLERS[type_name]  # noqa: SLF001 - the engine's own registry
+    handler = provisioners._RESOURCE_HANDLERS[_TYPE]  # noqa: SLF001 - the engine's own registry
     handler.update({"create": create, "update": update, "delete": delete})

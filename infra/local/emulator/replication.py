@@ -1,6 +1,7 @@
 """Puts the replication knob between a table's write and its replicas."""
 
 import asyncio
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import dynamodb
 
 from infra.local.emulator import patching
+from infra.local.emulator.global_tables import STRONG
 from infra.local.emulator.patching import Untyped
 from infra.local.emulator.replicator import Replicator, Write
 
@@ -25,6 +27,8 @@ def install() -> Replicator:
 
     def send_to(region: str, table: dict[str, Any], event: str, old: Untyped, new: Untyped) -> Callable[[], None]:
         account, source = get_account_id(), get_region()
+        # As they are now: the source's table may change the very same objects before they arrive.
+        old, new = copy.deepcopy(old), copy.deepcopy(new)
 
         def apply() -> None:
             # The original sends to the whole group: a copy that names this destination alone narrows it.
@@ -36,6 +40,10 @@ def install() -> Replicator:
     def replicate(table: dict[str, Any], event: str, old: Untyped, new: Untyped) -> None:
         regions = [region for region in table.get("_global_regions") or [] if region != get_region()]
         if not regions:
+            return
+        if table.get(STRONG):
+            # Strongly consistent replicas acknowledge a write together: there is no lag to turn.
+            replicate_at_once(table, event, old, new)
             return
         item = new if new is not None else old
         parts = [table["pk_name"], table["sk_name"]]
