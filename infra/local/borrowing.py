@@ -21,13 +21,16 @@ def borrowed_cloud(name: str, tell: Callable[[str], None]) -> Iterator[LocalClou
         with _opened(usual) as cloud:
             yield cloud
         return
-    own = usual.beside(name)
-    try:
-        launcher.up(own, tell, usual_ports=False)
-        with _opened(own) as cloud:
-            yield cloud
-    finally:
-        launcher.down(own)
+    with own_cloud(name, tell) as cloud:
+        yield cloud
+
+
+@contextmanager
+def own_cloud(name: str, tell: Callable[[str], None]) -> Iterator[LocalCloud]:
+    """A freshly deployed cloud with a state directory of its own, `name`, on any free ports, stopped at the end."""
+    paths = LocalPaths.default().beside(name)
+    with launcher.own(paths, tell), _opened(paths) as cloud:
+        yield cloud
 
 
 @contextmanager

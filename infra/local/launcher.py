@@ -5,9 +5,10 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from http import HTTPStatus
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -47,13 +48,13 @@ def is_current(paths: LocalPaths) -> bool:
 
 def up(paths: LocalPaths, tell: Tell, *, usual_ports: bool = True) -> bool:
     """Start and deploy a cloud; returns False, having done nothing, when one runs already."""
-    with _locked(paths):
+    with _launching(paths):
         if is_up(paths):
             return False
         _stop_all(paths)
         _check_disk(paths)
         cdk.command()
-        with _interruptible():
+        with interruptible():
             try:
                 _start(paths, tell, usual_ports=usual_ports)
             except BaseException:
@@ -66,7 +67,7 @@ def down(paths: LocalPaths) -> bool:
     """Stop what was started; returns whether anything ran."""
     if not paths.root.exists():
         return False
-    with _locked(paths):
+    with _launching(paths):
         ran = any(map(processes.is_running, _records(paths)))
         _stop_all(paths)
     return ran
@@ -173,21 +174,39 @@ def _check_disk(paths: LocalPaths) -> None:
 
 
 @contextmanager
-def _locked(paths: LocalPaths) -> Iterator[None]:
-    """One launcher at a time per state directory; the lock ends with its process, however it ends."""
-    paths.root.mkdir(parents=True, exist_ok=True)
-    with paths.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LocalCloudError(
-                f"another `make up` or `make down` is at work in {paths.root}; wait for it, or end it"
-            ) from None
-        yield
+def own(paths: LocalPaths, tell: Tell) -> Iterator[None]:
+    """A cloud of the caller's own on any free ports, started here and stopped at the end, also on Ctrl-C.
+
+    What an earlier owner left behind, killed before it could stop it, is stopped first.
+    """
+    with _locked(paths.owner, f"another run uses the local cloud in {paths.root}; wait for it, or end it"):
+        down(paths)
+        with interruptible():
+            try:
+                up(paths, tell, usual_ports=False)
+                yield
+            finally:
+                down(paths)
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _locked(file: Path, otherwise: str) -> Iterator[None]:
+    """Hold a lock that ends with this process, however it ends; raises `LocalCloudError` when another one has it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalCloudError(otherwise) from None
+        yield
+
+
+def _launching(paths: LocalPaths) -> AbstractContextManager[None]:
+    return _locked(paths.lock, f"another `make up` or `make down` is at work in {paths.root}; wait for it, or end it")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP unwind like Ctrl-C, so that what was started is stopped."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -42,6 +42,11 @@ class LocalPaths:
         return self.root / "lock"
 
     @property
+    def owner(self) -> Path:
+        """Held for the whole life of a cloud that belongs to one run of tests, demo or bench."""
+        return self.root / "owner"
+
+    @property
     def options(self) -> Path:
         """The deployment options given to the CDK."""
         return self.root / "options.json"
