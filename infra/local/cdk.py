@@ -10,9 +10,17 @@ from infra.local.errors import LocalCloudError
 from infra.local.files import write_json
 from infra.local.options import ACCOUNT, ADMIN_KEY, PRIMARY, REGIONS, deployment_options
 from infra.local.paths import PROJECT, LocalPaths
+from infra.local.ports import HOST
 
 _CLI = Path(__file__).with_name("node_modules") / "aws-cdk" / "bin" / "cdk"
 _LOG_TAIL_LINES = 40
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_KEPT = frozenset(
+    {"HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    | {*_PROXIES, *map(str.lower, _PROXIES)}
+)
+_KEPT_PREFIXES = ("UV_", "PIP_")
+"""Of the user's environment: what the layers' builder needs to reach the package index."""
 
 
 def command() -> list[str]:
@@ -26,10 +34,14 @@ def command() -> list[str]:
 
 def environment(paths: LocalPaths, *, endpoint: str) -> dict[str, str]:
     """What the command line may see: the emulator's address and key, none of the user's AWS settings."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TERM") if name in os.environ}
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+    direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), HOST]))
     nothing = str(paths.root / "no-aws-configuration")
     return kept | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
+        # The layers are fetched through a proxy where there is one; the emulator is on this machine.
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": ADMIN_KEY,
         "AWS_SECRET_ACCESS_KEY": ADMIN_KEY,
