@@ -7,6 +7,7 @@ import pytest
 
 from infra.local.borrowing import borrowed_cloud
 from infra.local.client import LocalCloud
+from tests.cloud.platform import Platform
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,9 @@ def cloud(local_cloud: LocalCloud) -> Iterator[LocalCloud]:
     """The cloud with no fault in force; whatever a test asked for ends with it."""
     yield local_cloud
     local_cloud.reset()
+
+
+@pytest.fixture
+def platform(cloud: LocalCloud) -> Platform:
+    """The platform as its callers see it."""
+    return Platform(cloud)
