@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Final
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist, PynamoDBException, TransactWriteError
 from pynamodb.transactions import TransactWrite
@@ -233,16 +233,21 @@ def _translated() -> Iterator[None]:
     except TransactWriteError as error:
         raise _transaction_error(error) from error
     except PynamoDBException as error:
-        raise Throttled if error.cause_response_code in _THROTTLING else StoreUnavailable from error
+        raise Throttled if _code_of(error) in _THROTTLING else StoreUnavailable from error
     except BotoCoreError as error:
         raise StoreUnavailable from error
+
+
+def _code_of(error: PynamoDBException) -> str | None:
+    """The service's own error code; None when there was no answer (pynamodb's `cause_response_code` fails on those)."""
+    return str(error.cause.response["Error"]["Code"]) if isinstance(error.cause, ClientError) else None
 
 
 def _transaction_error(error: TransactWriteError) -> DomainError | ChangeLost:
     """What a cancelled transaction means; the fence is its first action."""
     codes = [reason.code if reason else None for reason in error.cancellation_reasons]
     if not codes:
-        return Throttled() if error.cause_response_code in _THROTTLING else StoreUnavailable()
+        return Throttled() if _code_of(error) in _THROTTLING else StoreUnavailable()
     if codes[0] == _CONDITION_FAILED:
         return RegionFenced()
     if _CONDITION_FAILED in codes or _CONFLICT in codes:
