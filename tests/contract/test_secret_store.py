@@ -1,0 +1,308 @@
+"""What every secret store promises, and what every head reader tells of it."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from strongroom_service.adapters.aws_client import AwsClient
+from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
+from strongroom_service.adapters.dynamodb.store import DynamoSecretStore
+from strongroom_service.adapters.writership import ConfiguredWriter
+from strongroom_service.domain import lifecycle
+from strongroom_service.domain.errors import RegionFenced
+from strongroom_service.domain.names import Alias, Namespace, SecretName
+from strongroom_service.domain.secret import Envelope, Head, VersionStatus, WrappedNamespaceKey
+from strongroom_service.usecases.ports import (
+    Change,
+    ChangeLost,
+    HeadQuery,
+    HeadReader,
+    Listing,
+    NewVersion,
+    Page,
+    SecretStore,
+    VersionKey,
+)
+from tests.support.fakes import FakeHeads, FakeStore, Fence
+from tests.support.local_aws import REGION, TABLE, LocalAws
+
+NOW = datetime(2030, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)
+NAMES = itertools.count()
+
+
+@dataclass
+class Stored:
+    """A store, a head reader over the same table, and its fences."""
+
+    store: SecretStore
+    heads: HeadReader
+    set_fence: Callable[[int, bool], None]
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
+    if request.param == "fake":
+        fake = FakeStore()
+        yield Stored(fake, FakeHeads(fake.table), lambda epoch, is_open: fake.set_fence(Fence(epoch, is_open)))
+        return
+    aws: LocalAws = request.getfixturevalue("aws")
+    aws.empty()
+    with closing(AwsClient(region=REGION)) as client:
+        heads = DynamoHeadReader(client=client, table=TABLE, writership=ConfiguredWriter(region=REGION, epoch=1))
+        yield Stored(
+            DynamoSecretStore(table=TABLE, region=REGION),
+            heads,
+            lambda epoch, is_open: aws.set_fences(epoch=epoch, is_open=is_open),
+        )
+
+
+def new_name(path: str | None = None) -> SecretName:
+    return SecretName("default", "prod", path or f"payments/secret-{next(NAMES)}")
+
+
+def registered(name: SecretName, *, epoch: int = 1, secret_id: str = "") -> Head:
+    return lifecycle.register(
+        name,
+        before=None,
+        secret_id=secret_id or f"sec_{next(NAMES):08d}",
+        owner_team="payments",
+        rotation_strategy="automated-30d",
+        description="what it is",
+        tags={"tier": "1"},
+        epoch=epoch,
+        now=NOW,
+    )
+
+
+def envelope(text: str = "made-up") -> Envelope:
+    return Envelope(text.encode() * 40, "0" * 32, b"wrapped" * 20, "mrk-0")
+
+
+def with_version(head: Head, *, epoch: int = 1) -> tuple[Head, NewVersion]:
+    after = lifecycle.propose(head, fingerprint="f" * 64, expires_at_unix=1_900_000_000, epoch=epoch, now=NOW)
+    return after, NewVersion(after.latest_version, envelope(f"value-{after.latest_version}"), "iam:made-up")
+
+
+def store_two_versions(store: SecretStore, name: SecretName) -> Head:
+    """Registered; version 1 was current before 2."""
+    head = registered(name)
+    store.commit(Change(None, head), epoch=1)
+    for number in (1, 2):
+        proposed, version = with_version(head)
+        store.commit(Change(head, proposed, new_version=version), epoch=1)
+        head = lifecycle.promote(proposed, number, envelope=version.envelope, epoch=1, now=NOW)
+        store.commit(Change(proposed, head), epoch=1)
+    return head
+
+
+def test_what_is_committed_is_read_back_whole(stored: Stored) -> None:
+    """By the store and by the head reader alike: every field, times to the millisecond."""
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    assert stored.store.load(name) == head
+    assert stored.heads.fetch(HeadQuery(name)).head == head
+    assert stored.store.locate(head.secret_id, tenant="default") == name
+
+
+def test_what_was_never_stored_is_none(stored: Stored) -> None:
+    name = new_name()
+    assert stored.store.load(name) is None
+    assert stored.store.locate("sec_none", tenant="default") is None
+    assert stored.store.stored_envelope(name, VersionKey(1, 1)) is None
+    assert stored.store.namespace_key(Namespace("default", f"none-{next(NAMES)}")) is None
+    assert list(stored.store.version_keys(name)) == []
+    assert stored.heads.fetch(HeadQuery(name)).head is None
+    assert stored.heads.fetch(HeadQuery(name, 1)).stored is None
+
+
+def test_an_id_is_located_for_its_own_tenant_only(stored: Stored) -> None:
+    head = registered(new_name())
+    stored.store.commit(Change(None, head), epoch=1)
+    assert stored.store.locate(head.secret_id, tenant="another") is None
+
+
+def test_a_version_has_an_item_of_its_own(stored: Stored) -> None:
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    assert list(stored.store.version_keys(name)) == [VersionKey(1, 1), VersionKey(2, 1)]
+    found = stored.store.stored_envelope(name, VersionKey(1, 1))
+    assert found == head.envelopes[1]
+    fetched = stored.heads.fetch(HeadQuery(name, 1))
+    assert (fetched.head, fetched.stored) == (head, found)
+
+
+def test_a_version_of_an_earlier_epoch_is_found_by_its_number(stored: Stored) -> None:
+    name = new_name()
+    stored.set_fence(3, True)
+    head = registered(name, epoch=3)
+    stored.store.commit(Change(None, head), epoch=3)
+    proposed, version = with_version(head, epoch=3)
+    stored.store.commit(Change(head, proposed, new_version=version), epoch=3)
+    assert list(stored.store.version_keys(name)) == [VersionKey(1, 3)]
+    assert stored.heads.fetch(HeadQuery(name, 1)).stored == version.envelope
+
+
+def test_many_are_fetched_in_order(stored: Stored) -> None:
+    names = [new_name() for _ in range(3)]
+    heads = [store_two_versions(stored.store, name) for name in names[:2]]
+    fetched = stored.heads.fetch_many([HeadQuery(names[1], 1), HeadQuery(names[2]), HeadQuery(names[0])])
+    assert [found and found.head for found in fetched] == [heads[1], None, heads[0]]
+    assert fetched[0] is not None
+    assert fetched[0].stored == heads[1].envelopes[1]
+
+
+def test_a_change_of_another_state_is_lost(stored: Stored) -> None:
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    after = replace(head, revision=head.revision + 1, description="another")
+    for before in (None, replace(head, revision=head.revision - 1), replace(head, epoch=2)):
+        with pytest.raises(ChangeLost):
+            stored.store.commit(Change(before, after), epoch=1)
+    assert stored.store.load(name) == head
+
+
+def test_of_racing_changes_one_is_stored(stored: Stored) -> None:
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+
+    def change(index: int) -> bool:
+        after = replace(head, revision=head.revision + 1, description=f"by {index}")
+        try:
+            stored.store.commit(Change(head, after), epoch=1)
+        except ChangeLost:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = [index for index, stands in enumerate(pool.map(change, range(16))) if stands]
+    assert len(won) == 1
+    found = stored.store.load(name)
+    assert found is not None
+    assert found.description == f"by {won[0]}"
+
+
+def test_a_lost_change_leaves_no_part_of_it(stored: Stored) -> None:
+    """Its version's item, the scrubbing, the pruning: all or nothing."""
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    stale = replace(head, revision=head.revision - 1)
+    after, version = with_version(stale)
+    change = Change(stale, after, new_version=version, scrubbed=(VersionKey(1, 1),), dropped=(VersionKey(2, 1),))
+    with pytest.raises(ChangeLost):
+        stored.store.commit(change, epoch=1)
+    assert list(stored.store.version_keys(name)) == [VersionKey(1, 1), VersionKey(2, 1)]
+    assert stored.store.stored_envelope(name, VersionKey(1, 1)) is not None
+    assert stored.store.load(name) == head
+
+
+@pytest.mark.parametrize(("epoch", "is_open"), [(2, True), (1, False)])
+def test_a_fence_refuses_every_write(stored: Stored, epoch: int, is_open: bool) -> None:  # noqa: FBT001  # a parameter
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    stored.set_fence(epoch, is_open)
+    key = WrappedNamespaceKey("default", f"fenced-{next(NAMES)}", "1" * 32, b"wrapped", "mrk-0")
+    with pytest.raises(RegionFenced):
+        stored.store.commit(Change(head, replace(head, revision=head.revision + 1)), epoch=1)
+    with pytest.raises(RegionFenced):
+        stored.store.scrub(name, [VersionKey(1, 1)], epoch=1)
+    with pytest.raises(RegionFenced):
+        stored.store.add_namespace_key(key, epoch=1)
+    assert stored.store.load(name) == head
+    assert stored.store.stored_envelope(name, VersionKey(1, 1)) is not None
+
+
+def test_scrubbing_takes_the_value_and_leaves_the_item(stored: Stored) -> None:
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    after = lifecycle.destroy(head, 1, epoch=1, now=NOW)
+    stored.store.commit(Change(head, after, scrubbed=(VersionKey(1, 1),)), epoch=1)
+    assert stored.store.stored_envelope(name, VersionKey(1, 1)) is None
+    assert list(stored.store.version_keys(name)) == [VersionKey(1, 1), VersionKey(2, 1)]
+    assert after.versions[1].status is VersionStatus.DESTROYED
+    fetched = stored.heads.fetch(HeadQuery(name, 1))
+    assert (fetched.head, fetched.stored) == (after, None)
+
+
+def test_scrubbing_takes_any_number_of_items_and_can_be_repeated(stored: Stored) -> None:
+    name = new_name()
+    head = registered(name)
+    stored.store.commit(Change(None, head), epoch=1)
+    for _ in range(100):
+        after, version = with_version(head)
+        stored.store.commit(Change(head, after, new_version=version), epoch=1)
+        head = after
+    keys = list(stored.store.version_keys(name))
+    assert len(keys) == 100
+    for _ in range(2):
+        stored.store.scrub(name, keys, epoch=1)
+    assert all(stored.store.stored_envelope(name, key) is None for key in keys)
+
+
+def test_a_pruned_version_loses_its_item(stored: Stored) -> None:
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    after = replace(
+        head,
+        revision=head.revision + 1,
+        versions={2: head.versions[2]},
+        aliases={Alias.CURRENT: 2},
+        envelopes={2: head.envelopes[2]},
+    )
+    stored.store.commit(Change(head, after, dropped=(VersionKey(1, 1),)), epoch=1)
+    assert list(stored.store.version_keys(name)) == [VersionKey(2, 1)]
+    assert stored.store.load(name) == after
+
+
+def test_a_new_id_on_the_same_head_is_located_too(stored: Stored) -> None:
+    name = new_name()
+    head = registered(name)
+    stored.store.commit(Change(None, head), epoch=1)
+    again = replace(head, secret_id=f"sec_{next(NAMES):08d}", revision=head.revision + 1)
+    stored.store.commit(Change(head, again), epoch=1)
+    assert stored.store.locate(again.secret_id, tenant="default") == name
+
+
+def test_listing_goes_by_path_in_pages(stored: Stored) -> None:
+    for path in ("b/two", "a/one", "b/one", "c"):
+        stored.store.commit(Change(None, registered(new_name(path))), epoch=1)
+    stored.store.commit(Change(None, registered(SecretName("default", "test", "a"))), epoch=1)
+    namespace = Namespace("default", "prod")
+    first = eventually(lambda: stored.store.list_heads(Listing(namespace, limit=3)), lambda page: len(page.heads) == 3)
+    assert [head.name.path for head in first.heads] == ["a/one", "b/one", "b/two"]
+    assert first.last_path == "b/two"
+    rest = stored.store.list_heads(Listing(namespace, after_path=first.last_path, limit=3))
+    assert ([head.name.path for head in rest.heads], rest.last_path) == (["c"], None)
+    under = stored.store.list_heads(Listing(namespace, prefix="b/"))
+    assert [head.name.path for head in under.heads] == ["b/one", "b/two"]
+
+
+def eventually(call: Callable[[], Page], holds: Callable[[Page], bool]) -> Page:
+    """Listings are eventually consistent."""
+    deadline = time.monotonic() + 5
+    while not holds(found := call()):
+        assert time.monotonic() < deadline
+    return found
+
+
+def test_a_listing_shows_metadata_and_aliases_only(stored: Stored) -> None:
+    name = new_name()
+    head = store_two_versions(stored.store, name)
+    [listed] = stored.store.list_heads(Listing(Namespace("default", "prod"), prefix=name.path)).heads
+    assert listed == replace(head, versions={}, envelopes={}, client_tokens=())
+
+
+def test_the_first_namespace_key_stays(stored: Stored) -> None:
+    environment = f"env-{next(NAMES)}"
+    keys = [WrappedNamespaceKey("default", environment, str(index) * 32, b"wrapped", "mrk-0") for index in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        answered = list(pool.map(lambda key: stored.store.add_namespace_key(key, epoch=1), keys))
+    registered_key = stored.store.namespace_key(Namespace("default", environment))
+    assert registered_key is not None
+    identities = {key.namespace_key_id for key in answered}
+    assert identities == {registered_key.namespace_key_id}
