@@ -19,7 +19,7 @@ from strongroom_service.entry.identity import request_id_of
 from strongroom_service.entry.responses import common_headers
 from strongroom_service.usecases.ports import WritePorts
 
-from . import aliases, secrets, values, versions
+from . import aliases, document, secrets, values, versions
 from .errors import MethodNotAllowed, on_error, respond
 from .events import original_event
 from .requests import Surroundings
@@ -29,6 +29,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     versions.router,
     aliases.router,
     values.router,
+    document.router,
 )
 
 READER_ROUTES: Final = {
