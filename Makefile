@@ -10,7 +10,7 @@ CDK := $(BIN)/node infra/local/node_modules/aws-cdk/bin/cdk
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down status test lint test-unit test-contract test-infra test-cloud bench synth clean clean-all
+.PHONY: help setup demo up down status test lint test-unit test-contract test-infra test-cloud bench synth openapi lock clean clean-all
 
 help:  ## Show this list
 	@echo "Strongroom. The targets:"
@@ -63,6 +63,13 @@ bench: setup  ## Measure everything and write build/bench.json
 synth: setup  ## Synthesize the templates for AWS into cdk.out
 	@CDK_DEFAULT_ACCOUNT=$${CDK_DEFAULT_ACCOUNT:-111122223333} PATH="$(CURDIR)/$(BIN):$$PATH" \
 		$(CDK) synth --all --quiet --no-notices
+
+openapi: setup  ## Write the interface's OpenAPI document anew, after a change of its routes
+	$(BIN)/python -m strongroom_service.entry.api.openapi
+
+lock: setup  ## Resolve the Python packages anew into requirements.lock, after a change of pyproject.toml
+	$(BIN)/uv pip compile --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--quiet --output-file requirements.lock
 
 clean: down  ## Remove what was built and the local cloud's files
 	rm -rf build dist cdk.out .local .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -68,7 +68,7 @@ def build(name: str, target: str, *, locks: Path = HERE, output: Path = OUTPUT) 
 
 def build_code(target: str, *, source: Path = CODE, output: Path = OUTPUT) -> Layer:
     """Copy the service's own code, with bytecode like a layer's; raises `LayerBuildError`."""
-    files = sorted(source.rglob("*.py"))
+    files = sorted(path for path in source.rglob("*") if path.suffix in {".py", ".json"})
     compiler = _compiler(target)
     contents = [part for path in files for part in (str(path.relative_to(source)).encode(), path.read_bytes())]
 

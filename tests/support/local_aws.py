@@ -1,12 +1,14 @@
 """DynamoDB, Kinesis and KMS in this process, as the deployed templates make them, for the real adapters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import botocore.session
 import pytest
+from moto.dynamodb.models import DynamoDBBackend
 from moto.server import ThreadedMotoServer
 
 from strongroom_service.adapters.dynamodb import layout as at
@@ -73,6 +75,17 @@ def _key(name: str, kind: str) -> dict[str, str]:
     return {"AttributeName": name, "KeyType": kind}
 
 
+def _one_at_a_time() -> Callable[..., Any]:
+    """Moto checks a transaction's conditions and applies it in two steps, between which its other threads come."""
+    transact, lock = DynamoDBBackend.transact_write_items, Lock()
+
+    def transact_alone(*call: Any, **said: Any) -> Any:
+        with lock:
+            return transact(*call, **said)
+
+    return transact_alone
+
+
 @contextmanager
 def local_aws() -> Iterator[LocalAws]:
     """Start it on a free loopback port; the environment points every client there until the end."""
@@ -82,6 +95,7 @@ def local_aws() -> Iterator[LocalAws]:
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"
         with pytest.MonkeyPatch.context() as environment:
+            environment.setattr(DynamoDBBackend, "transact_write_items", _one_at_a_time())
             for name, value in {
                 "AWS_ENDPOINT_URL": url,
                 "AWS_ACCESS_KEY_ID": "made-up",

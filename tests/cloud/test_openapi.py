@@ -1,0 +1,151 @@
+"""The interface's document against the real answers of both functions: each is as the document says."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from infra.local.client import LocalCloud
+from infra.local.requests import Answer
+from tests.cloud.platform import ENVIRONMENT, Platform
+
+
+@pytest.fixture
+def document(cloud: LocalCloud) -> dict[str, Any]:
+    """The document as it is served."""
+    answer = cloud.request("GET", "/openapi.json", identity="reader")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+Checked = Callable[..., Answer]
+
+
+@pytest.fixture
+def checked(cloud: LocalCloud, document: dict[str, Any]) -> Iterator[Checked]:
+    """Makes a call and holds its answer against the document; in the end every operation must have been called."""
+    called: set[str] = set()
+
+    def call(operation_id: str, status: int, *, json: Any = None, **said: Any) -> Answer:
+        path, method, operation = find(document, operation_id)
+        parameters = said.pop("parameters", {})
+        for name, value in parameters.items():
+            path = path.replace("{" + name + "}", value)
+        answer = cloud.request(method.upper(), path, json=json, **said)
+        assert answer.status == status, (operation_id, answer.status, answer.error_code)
+        if status < 300 and json is not None:
+            check(document, operation["requestBody"]["content"]["application/json"]["schema"], json)
+        response = resolved(document, operation["responses"][str(status)])
+        check(document, response["content"]["application/json"]["schema"], answer.json())
+        for header in response["headers"]:
+            assert header.lower() in answer.headers
+        if status >= 400:
+            assert f"`{answer.error_code}`" in response["description"]
+        called.add(operation_id)
+        return answer
+
+    yield call
+    assert called == {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
+
+
+def find(document: dict[str, Any], operation_id: str) -> tuple[str, str, dict[str, Any]]:
+    return next(
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if operation["operationId"] == operation_id
+    )
+
+
+def resolved(document: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    reference = response.get("$ref")
+    found: dict[str, Any] = document["components"]["responses"][reference.rpartition("/")[2]] if reference else response
+    return found
+
+
+def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+
+
+def test_the_served_document_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+    assert "plaintextValue" in json.dumps(document)
+
+
+def test_every_operation_answers_as_documented(cloud: LocalCloud, platform: Platform, checked: Checked) -> None:
+    path = platform.path()
+    registration = {"environment": ENVIRONMENT, "path": path, "ownerTeam": "payments", "rotationStrategy": "manual"}
+    by_id = {"secretId": checked("registerSecret", 201, json=registration).json()["secretId"]}
+    checked("registerSecret", 409, json=registration)
+    checked("registerSecret", 400, json={})
+    for number in (1, 2):
+        checked("proposeVersion", 201, json={"plaintextValue": f"value-{number}"}, parameters=by_id)
+    checked("proposeVersion", 201, json={"generate": {"length": 20}}, parameters=by_id)
+    checked("proposeVersion", 413, json={"plaintextValue": "x" * 70_000}, parameters=by_id)
+    move = {"versionNumber": 1, "expectedPreviousVersion": None}
+    checked("moveAlias", 200, json=move, parameters=by_id | {"alias": "current"})
+    checked("moveAlias", 409, json=move, parameters=by_id | {"alias": "current"})
+    checked("moveAlias", 200, json=move | {"versionNumber": 2}, parameters=by_id | {"alias": "next"})
+    by_path = {"environment": ENVIRONMENT, "path": path}
+    read_everything(cloud, checked, path, by_id)
+    checked("clearNext", 200, parameters=by_id)
+    binary = checked("putValue", 200, json={"plaintextBase64": "AAEC"}, parameters=by_path)
+    checked("readValue", 200, parameters=by_path)
+    checked("putValue", 409, json={"plaintextValue": "v", "expectedCurrent": 99}, parameters=by_path)
+    checked("putValue", 409, json={"plaintextValue": "v"}, parameters=by_path, region=cloud.replica)
+    new = {"plaintextValue": "v", "ownerTeam": "payments", "tags": {"tier": "1"}}
+    checked("putValue", 201, json=new, parameters=by_path | {"path": platform.path()})
+    checked("updateSecret", 200, json={"description": "what it is"}, parameters=by_id)
+    checked("updateSecret", 400, json={}, parameters=by_id)
+    current = str(binary.json()["versionNumber"])
+    checked("disableVersion", 200, parameters=by_id | {"versionNumber": current})
+    checked("readValue", 410, parameters=by_path)
+    checked("enableVersion", 200, parameters=by_id | {"versionNumber": current})
+    checked("destroyVersion", 200, parameters=by_id | {"versionNumber": "2"})
+    checked("destroyVersion", 404, parameters=by_id | {"versionNumber": "99"})
+    fail_in_every_way(cloud, checked, path, by_id)
+    checked("deleteSecret", 200, parameters=by_id)
+    checked("restoreSecret", 200, parameters=by_id)
+    checked("deleteSecret", 200, parameters=by_id, query={"restoreDays": "7"})
+    checked("purgeSecret", 200, parameters=by_id)
+    checked("restoreSecret", 409, parameters=by_id)
+
+
+def read_everything(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:
+    by_path = {"environment": ENVIRONMENT, "path": path}
+    items = {"items": [{"secretPath": f"{ENVIRONMENT}/{it}"} for it in (path, f"{path}-none")]}
+    for region in cloud.description.regions:
+        checked("readValue", 200, parameters=by_path, region=region)
+        checked("readValue", 200, parameters=by_path, region=region, query={"version": "next"})
+        checked("readValue", 404, parameters=by_path, region=region, query={"version": "previous"})
+        checked("readValue", 409, parameters=by_path, region=region, query={"version": "v3"})
+        checked("readValue", 425, parameters=by_path, region=region, query={"minToken": "1.999"})
+        checked("readValue", 400, parameters=by_path, region=region, query={"version": "none"})
+        checked("readValue", 403, parameters=by_path, region=region, identity="stranger")
+        checked("readValue", 403, parameters=by_path, region=region, identity=None)
+        checked("readValues", 200, json=items, region=region)
+        checked("readValues", 400, json={"items": []}, region=region)
+        checked("readRevisions", 200, json=items, region=region)
+        checked("getHealth", 200, region=region, identity=None)
+        checked("getSecret", 200, parameters=by_id, region=region)
+        checked("listVersions", 200, parameters=by_id, region=region)
+        checked("listSecrets", 200, query={"environment": ENVIRONMENT, "limit": "1"}, region=region)
+
+
+def fail_in_every_way(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:
+    by_path = {"environment": ENVIRONMENT, "path": path}
+    items = {"items": [{"secretPath": f"{ENVIRONMENT}/{path}"}]}
+    with cloud.faults.fault("refuse", service="kinesis"):
+        checked("getSecret", 500, parameters=by_id)
+        checked("readValues", 500, json=items)
+    with cloud.faults.fault("throttle", service="dynamodb"):
+        checked("getSecret", 429, parameters=by_id)
+        checked("readValue", 429, parameters=by_path)
+    with cloud.faults.fault("refuse", service="dynamodb"):
+        checked("listSecrets", 503, query={"environment": ENVIRONMENT})
+        checked("readRevisions", 503, json=items)
