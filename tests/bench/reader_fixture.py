@@ -1,6 +1,7 @@
 """A reader as it is deployed, over canned answers: one secret of three versions with values of 32 characters."""
 
 import base64
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,30 @@ def warm_reader(*, delay: timedelta = timedelta()) -> Iterator[tuple[Callable[[]
         yield read, aws
 
 
+@contextmanager
+def warm_batch(count: int) -> Iterator[tuple[Callable[[], None], CannedAws]]:
+    """A batch of as many reads that has been made once already, as a callable, and the endpoint that it talks to."""
+    names = [SecretName(NAME.tenant, NAME.environment, f"{NAME.path}-{index}") for index in range(count)]
+    answers = {**_answers(), "BatchGetItem": {"Responses": {TABLE: [head_item(name) for name in names]}}}
+    with canned_aws(answers) as aws, mock.patch.dict(os.environ, environment(aws)):
+        reader = make_reader(os.environ)
+        body = json.dumps({"items": [{"secretPath": name.secret_path} for name in names]})
+        event = {**read_event(), "resource": "/batch/values", "httpMethod": "POST", "body": body}
+
+        def read() -> None:
+            answer = reader.handle(event)
+            if answer["statusCode"] != 200 or answer["body"].count('"value"') != count:
+                raise RuntimeError(f"the batch answered {answer['statusCode']}, or not all of it")
+
+        read()
+        yield read, aws
+
+
+def head_bytes() -> int:
+    """The size of the head's item, near enough: its JSON, with binaries as they are stored."""
+    return len(json.dumps(head_item())) * 9 // 10
+
+
 def environment(aws: CannedAws) -> dict[str, str]:
     """The environment of a function whose AWS is the canned one."""
     return {**ENVIRONMENT, "AWS_ENDPOINT_URL": aws.url}
@@ -84,7 +109,7 @@ def read_event() -> dict[str, Any]:
     }
 
 
-def head_item() -> dict[str, Any]:
+def head_item(name: SecretName = NAME) -> dict[str, Any]:
     """The head's item as DynamoDB's JSON."""
     now = datetime.now(UTC)
     versions = {
@@ -92,7 +117,7 @@ def head_item() -> dict[str, Any]:
         for number, status in enumerate((VersionStatus.PREVIOUS, VersionStatus.PREVIOUS, VersionStatus.CURRENT), 1)
     }
     head = Head(
-        name=NAME,
+        name=name,
         secret_id=_SECRET_ID,
         owner_team="payments",
         rotation_strategy="automated-30d",
@@ -104,9 +129,9 @@ def head_item() -> dict[str, Any]:
         latest_version=3,
         aliases={Alias.CURRENT: 3, Alias.PREVIOUS: 2},
         versions=versions,
-        envelopes={number: _envelope(number) for number in (2, 3)},
+        envelopes={number: _envelope(number, name) for number in (2, 3)},
     )
-    pk, sk = layout.head_key(NAME)
+    pk, sk = layout.head_key(name)
     item: dict[str, Any] = _json({**encode_head(head), "PK": {"S": pk}, "SK": {"S": sk}})
     return item
 
@@ -119,8 +144,8 @@ def _answers() -> dict[str, Any]:
     }
 
 
-def _envelope(number: int) -> Envelope:
-    binding = VersionBinding(NAME, _SECRET_ID, number, 1)
+def _envelope(number: int, name: SecretName) -> Envelope:
+    binding = VersionBinding(name, _SECRET_ID, number, 1)
     value = SecretValue.from_text("made-up-value-of-32-characters-x")
     return Envelope(seal_message(value, binding, key_id="0" * 32, key=_KEY), "0" * 32, bytes(200), "mrk-0")
 

@@ -1,0 +1,93 @@
+"""What a million reads cost by list prices, from the calls and bytes that a warm read was measured to make.
+
+Left out on both sides: what is paid by the hour or month however many reads there are (streams, keys, storage), and
+KMS, which a warm reader asks once in five minutes for each namespace.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra.constructs.http_api import ACCESS_LOG_FIELDS
+from tests.bench import prices
+from tests.bench.canned_aws import CannedAws
+from tests.bench.harness import REGISTRY, Result, at_most, median
+from tests.bench.reader_fixture import head_bytes, warm_batch, warm_reader
+
+_MEMORY_MB = 512
+_CALLS = 100
+_BATCH = 50
+_STORE_SECONDS = 0.005
+_AUDIT_SECONDS = 0.010
+"""Waiting for DynamoDB and for Kinesis within a region, as AWS's own latency figures have it: assumed, not measured."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the API, as it was measured."""
+
+    reads: int
+    cpu_seconds: float
+    audit_bytes: float
+    read_units: int
+
+    @property
+    def dollars(self) -> float:
+        # A function of 512 MB has a share of a core, so its processor time takes longer by the clock.
+        duration = self.cpu_seconds * prices.LAMBDA_CORE_MB / _MEMORY_MB + _STORE_SECONDS + _AUDIT_SECONDS
+        billed = max(0.001, -(-duration // 0.001) * 0.001)
+        return (
+            prices.REST_API_CALL
+            + prices.LAMBDA_CALL
+            + billed * _MEMORY_MB / 1024 * prices.LAMBDA_ARM_GB_SECOND
+            + self.read_units * prices.DYNAMODB_READ_UNIT
+            + _rounded(self.audit_bytes, prices.KINESIS_ROUNDING) / prices.GB * prices.KINESIS_ON_DEMAND_GB
+            + _rounded(self.audit_bytes, prices.FIREHOSE_ROUNDING) / prices.GB * prices.FIREHOSE_GB
+            + _access_log_bytes() / prices.GB * prices.LOGS_GB
+        )
+
+    def result(self) -> Result:
+        value = self.dollars / self.reads * prices.MILLION
+        reference = prices.SECRETS_MANAGER_CALL * prices.MILLION
+        note = f"{self.audit_bytes:.0f} audit bytes, {self.cpu_seconds * 1e3:.2f} ms CPU a call"
+        return Result(value=value, unit="$", reference=reference, ratio=value / reference, note=note)
+
+
+def _rounded(size: float, step: int) -> float:
+    return -(-size // step) * step
+
+
+def _access_log_bytes() -> int:
+    """A line of the access log with values of usual length, and the 26 bytes that each event counts besides."""
+    return len(json.dumps(dict.fromkeys(ACCESS_LOG_FIELDS, "x" * 24))) + 26
+
+
+def _measure(call: Callable[[], None], aws: CannedAws, *, reads: int, read_units: int) -> Call:
+    before = aws.counts()["PutRecord.bytes"]
+    samples = []
+    for _ in range(_CALLS):
+        began = time.process_time()
+        call()
+        samples.append(time.process_time() - began)
+    # What was counted is the request: base64 of the record in a JSON body.
+    audit = (aws.counts()["PutRecord.bytes"] - before) / _CALLS * 3 / 4
+    return Call(reads=reads, cpu_seconds=median(samples), audit_bytes=audit, read_units=read_units)
+
+
+def _units(size: int) -> int:
+    return -(-size // prices.READ_UNIT_BYTES)
+
+
+@REGISTRY.add("cost_per_million_reads_single", reach="stated")
+def cost_per_million_reads_single() -> Result:
+    """Reads one by one: most of it is the price of an API call."""
+    with warm_reader() as (read, aws):
+        return _measure(read, aws, reads=1, read_units=_units(head_bytes())).result()
+
+
+@REGISTRY.add("cost_per_million_reads_batch50", reach="<= 0.2", reached=at_most(0.2))
+def cost_per_million_reads_batch50() -> Result:
+    """Reads fifty at a time, as a workload does at its start."""
+    with warm_batch(_BATCH) as (read, aws):
+        return _measure(read, aws, reads=_BATCH, read_units=_BATCH * _units(head_bytes())).result()
