@@ -1,5 +1,6 @@
 """The admin function's entry: what comes from API Gateway, what goes back, and what never does."""
 
+import itertools
 import json
 import string
 from typing import Any
@@ -15,6 +16,7 @@ from strongroom_service.entry.environment import Environment
 from tests.support.deployment import WRITER, Deployment
 from tests.support.events import ENVIRONMENT, proxy_event
 
+STAGES = itertools.count()
 CANARY = "canary-value-of-this-test"
 
 
@@ -23,7 +25,8 @@ class Caller:
 
     def __init__(self) -> None:
         self.deployment = Deployment()
-        environment = Environment.parse(ENVIRONMENT)
+        # A logger keeps the output that it began with: each caller has one of its own.
+        environment = Environment.parse({**ENVIRONMENT, "STRONGROOM_STAGE": f"test-{next(STAGES)}"})
         app = create_app(self.deployment.write_ports, environment)
         self._admin = Admin(app, environment=environment)
 
