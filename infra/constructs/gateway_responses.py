@@ -69,7 +69,7 @@ RESPONSES: Final[dict[str, GatewayError]] = {
     "THROTTLED": THROTTLED,
     "UNAUTHORIZED": UNAUTHENTICATED,
     "UNSUPPORTED_MEDIA_TYPE": GatewayError(
-        415, "invalid_request", "The body is not valid.", violation=("Content-Type", "must be application/json")
+        400, "invalid_request", "The body is not valid.", violation=("Content-Type", "must be application/json")
     ),
     "WAF_FILTERED": DENIED,
 }

@@ -111,7 +111,7 @@ def test_gateway_responses_have_our_error_body(two_regions: Application, region:
         ("QUOTA_EXCEEDED", "429", "throttled", True),
         ("BAD_REQUEST_BODY", "400", "invalid_request", False),
         ("BAD_REQUEST_PARAMETERS", "400", "invalid_request", False),
-        ("UNSUPPORTED_MEDIA_TYPE", "415", "invalid_request", False),
+        ("UNSUPPORTED_MEDIA_TYPE", "400", "invalid_request", False),
         ("INTEGRATION_TIMEOUT", "504", "gateway_timeout", True),
         ("INTEGRATION_FAILURE", "502", "gateway_error", True),
         ("API_CONFIGURATION_ERROR", "500", "gateway_error", True),
