@@ -91,7 +91,7 @@ def _run(
     return run(
         Mutation(
             target=target,
-            action=action,
+            action=lambda _: action,
             permissions=lambda _: [permission],
             plan=plan,
             follow_up=follow_up,

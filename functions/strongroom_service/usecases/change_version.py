@@ -56,7 +56,7 @@ def _run(
         return Plan(None if planned.after is planned.before else planned, planned.after, number)
 
     return run(
-        Mutation(target=target, action=action, permissions=lambda _: [permission], plan=plan),
+        Mutation(target=target, action=lambda _: action, permissions=lambda _: [permission], plan=plan),
         caller=caller,
         ports=ports,
     )

@@ -64,7 +64,8 @@ class Mutation(Generic[T]):
     """A change as its use case describes it."""
 
     target: Target
-    action: AuditAction
+    action: Callable[[Head | None], AuditAction]
+    """What the audit calls it, by the state that was found."""
     permissions: Callable[[Head | None], Sequence[Action]]
     plan: Callable[[Located, int], Plan[T]]
     """From what is stored, and the epoch to write under. Called again when another change came first."""
@@ -100,8 +101,8 @@ def run(mutation: Mutation[T], *, caller: Caller, ports: WritePorts) -> T:
         DomainError: nothing was stored, unless it is `AuditUnavailable` or `StoreUnavailable`: then the outcome is
             not known, and repeating the call with the same client token is safe.
     """
-    recorder = Recorder(ports, caller, mutation.action)
     located = locate(mutation.target, ports)
+    recorder = Recorder(ports, caller, mutation.action(located.head))
     decision = decide(caller, mutation.permissions(located.head), located.resource(caller.tenant), ports)
     subject = _subject(located)
     if not decision.allowed:

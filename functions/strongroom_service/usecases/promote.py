@@ -59,7 +59,7 @@ def move_alias(move: AliasMove, *, target: Target, caller: Caller, ports: WriteP
     return run(
         Mutation(
             target=target,
-            action=AuditAction.STAGE if move.alias is Alias.NEXT else AuditAction.PROMOTE,
+            action=lambda head: _audited(move, head),
             permissions=lambda head: _permissions(head, move.number),
             plan=plan,
         ),
@@ -77,7 +77,9 @@ def clear_next(*, target: Target, caller: Caller, ports: WritePorts) -> Head:
         return Plan(None if after is head else Change(head, after), after)
 
     return run(
-        Mutation(target=target, action=AuditAction.CLEAR_ALIAS, permissions=lambda _: [Action.PROMOTE], plan=plan),
+        Mutation(
+            target=target, action=lambda _: AuditAction.CLEAR_ALIAS, permissions=lambda _: [Action.PROMOTE], plan=plan
+        ),
         caller=caller,
         ports=ports,
     )
@@ -101,5 +103,15 @@ def stored_envelope(head: Head, number: int, *, ports: WritePorts) -> Envelope:
 
 def _permissions(head: Head | None, number: int) -> Sequence[Action]:
     """Going back to a version that was current before is a right of its own, without the right to read."""
+    return [Action.ROLLBACK if _is_rollback(head, number) else Action.PROMOTE]
+
+
+def _audited(move: AliasMove, head: Head | None) -> AuditAction:
+    if move.alias is Alias.NEXT:
+        return AuditAction.STAGE
+    return AuditAction.ROLLBACK if _is_rollback(head, move.number) else AuditAction.PROMOTE
+
+
+def _is_rollback(head: Head | None, number: int) -> bool:
     record = head.versions.get(number) if head else None
-    return [Action.ROLLBACK if record and record.status is VersionStatus.PREVIOUS else Action.PROMOTE]
+    return record is not None and record.status is VersionStatus.PREVIOUS

@@ -60,7 +60,7 @@ def propose_version(proposal: Proposal, *, target: Target, caller: Caller, ports
         return run(
             Mutation(
                 target=target,
-                action=AuditAction.PROPOSE,
+                action=lambda _: AuditAction.PROPOSE,
                 permissions=lambda _: [Action.WRITE],
                 plan=plan,
             ),

@@ -81,7 +81,7 @@ def put_value(put: Put, *, caller: Caller, ports: WritePorts) -> Stored:
         return run(
             Mutation(
                 target=Target(name.tenant, name=name),
-                action=AuditAction.PUT,
+                action=lambda _: AuditAction.PUT,
                 permissions=_permissions,
                 plan=plan,
             ),

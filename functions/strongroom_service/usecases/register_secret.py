@@ -50,7 +50,7 @@ def register_secret(registration: Registration, *, caller: Caller, ports: WriteP
     return run(
         Mutation(
             target=Target(name.tenant, name=name),
-            action=AuditAction.REGISTER,
+            action=lambda _: AuditAction.REGISTER,
             permissions=lambda _: [Action.REGISTER],
             plan=plan,
         ),

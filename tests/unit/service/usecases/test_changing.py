@@ -146,6 +146,7 @@ def test_a_rollback_needs_its_own_right_and_no_other(deployment: Deployment) -> 
     deployment.policy.allowed = {Action.ROLLBACK}
     deployment.promote(target, 1, 2)
     assert deployment.head().aliases == {Alias.CURRENT: 1, Alias.PREVIOUS: 2}
+    assert [event.action for event in deployment.audit.events[-2:]] == [AuditAction.ROLLBACK] * 2
     deployment.policy.allowed = {Action.PROMOTE}
     with pytest.raises(AccessDenied):
         deployment.promote(target, 2, 1)
