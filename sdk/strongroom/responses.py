@@ -29,7 +29,8 @@ class StoredVersion:
         secret_id: stays the same for the life of the secret.
         path: environment and path.
         version_number: the new current version.
-        fingerprint: 64 hex digits, equal for equal values of this secret; a keyed hash, not a bare SHA-256.
+        fingerprint: 64 hex digits, equal for equal values of this secret; a keyed hash, not a bare SHA-256. None when
+            a repeated call finds its version destroyed since.
         consistency_token: pass it to another process as `min_token`, and what that process reads is at least
             this version's state.
         updated_at: when it became current (RFC 3339, UTC).
@@ -40,7 +41,7 @@ class StoredVersion:
     secret_id: str
     path: str
     version_number: int
-    fingerprint: str
+    fingerprint: str | None
     consistency_token: str
     updated_at: str
     created: bool
@@ -75,14 +76,14 @@ def parse_stored(response: Response, *, path: str) -> StoredVersion:
         StrongroomError: what the answer says, or `InvalidResponse`.
     """
     content = _content(response)
-    number = content.get("versionNumber")
-    if not isinstance(number, int):
+    number, fingerprint = content.get("versionNumber"), content.get("sha256Fingerprint")
+    if not isinstance(number, int) or not isinstance(fingerprint, str | None):
         raise _broken(response.region)
     return StoredVersion(
         secret_id=_text(content, "secretId", region=response.region),
         path=path,
         version_number=number,
-        fingerprint=_text(content, "sha256Fingerprint", region=response.region),
+        fingerprint=fingerprint,
         consistency_token=format_token(_token(content, region=response.region)),
         updated_at=_text(content, "updatedAt", region=response.region),
         created=content.get("created") is True,
