@@ -1,5 +1,6 @@
 """The admin function: everything but reading values. Changes are made in the writer region only."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ class Admin:
     def __init__(self, app: Boundary, *, environment: Environment) -> None:
         self._region = environment.region
         self._failures = FailureLog(service=f"strongroom-{environment.stage}-admin")
+        _ensure_event_loop()
         self._adapter = Mangum(app, lifespan="off")
 
     def handle(self, event: Event, context: Any) -> dict[str, Any]:  # noqa: ANN401  # Lambda's own object, passed on unread
@@ -45,6 +47,12 @@ class Admin:
             self._failures.write(error, told=told, request_id=request_id)
             return error_response(told, request_id=request_id, region=self._region)
         return answer
+
+
+@cache
+def _ensure_event_loop() -> None:
+    """The adapter runs requests in the thread's event loop, and from Python 3.12 on there is none unless it is made."""
+    asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 @cache

@@ -139,7 +139,8 @@ def _statuses(operation_id: str, route: APIRoute, *, has_body: bool, unsigned: b
 
 
 def _response_name(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+    # Not the status's phrase, which differs between releases of Python.
+    return f"Error{status}"
 
 
 def _headers(*more: str) -> dict[str, Any]:
