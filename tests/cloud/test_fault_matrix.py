@@ -1,0 +1,187 @@
+"""Each fault of each AWS operation under each call of the interface: the documented error, and nothing half done.
+
+What a call needs of AWS is not listed here but looked up: each call is made once without a fault, and the proxy tells
+which operations went by. So a call that begins to use another operation is tested under its faults too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from infra.local.client import LocalCloud
+from infra.local.requests import Answer
+from tests.cloud.platform import ENVIRONMENT, Platform, Stored
+
+VALUE = "canary-value-of-this-test"
+FAULTS = ("refuse", "timeout", "error5xx", "throttle", "lose")
+OPERATIONS = (
+    ("dynamodb", "GetItem"),
+    ("dynamodb", "BatchGetItem"),
+    ("dynamodb", "Query"),
+    ("dynamodb", "TransactWriteItems"),
+    ("kinesis", "PutRecord"),
+)
+REFUSALS = {
+    "kinesis": {(500, "audit_unavailable")},
+    "dynamodb": {(503, "store_unavailable")},
+}
+THROTTLED = {(429, "throttled")}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A secret with a current, a previous and a pending version, and what is asked of it."""
+
+    stored: Stored
+
+    def read(self) -> Answer:
+        return self.stored.read()
+
+    def read_by_number(self) -> Answer:
+        return self.stored.read(version="v1")
+
+    def batch(self) -> Answer:
+        return self._post("/batch/values", {"items": [{"secretPath": self._path}]})
+
+    def revisions(self) -> Answer:
+        return self._post("/revisions", {"items": [{"secretPath": self._path}]})
+
+    def describe(self) -> Answer:
+        return self.stored.cloud.request("GET", self._by_id)
+
+    def list_secrets(self) -> Answer:
+        return self.stored.cloud.request("GET", "/secrets", query={"environment": ENVIRONMENT, "limit": "1"})
+
+    def register(self) -> Answer:
+        body = {
+            "environment": ENVIRONMENT,
+            "path": f"{self.stored.path}-new",
+            "ownerTeam": "payments",
+            "rotationStrategy": "manual",
+        }
+        return self._post("/secrets", body)
+
+    def propose(self) -> Answer:
+        return self._post(f"{self._by_id}/versions", {"plaintextValue": VALUE})
+
+    def put(self) -> Answer:
+        return self.stored.cloud.request("PUT", f"/values/{self._path}", json={"plaintextValue": VALUE})
+
+    def promote(self) -> Answer:
+        return self.stored.move("current", 3, 2)
+
+    def disable(self) -> Answer:
+        return self.stored.cloud.request("POST", f"{self._by_id}/versions/2/disable")
+
+    def destroy(self) -> Answer:
+        return self.stored.cloud.request("POST", f"{self._by_id}/versions/1/destroy")
+
+    def delete(self) -> Answer:
+        return self.stored.cloud.request("DELETE", self._by_id)
+
+    def purge(self) -> Answer:
+        return self.stored.cloud.request("POST", f"{self._by_id}/purge")
+
+    def state(self) -> dict[str, Any]:
+        """All that the platform says of the secret, and of the one that `register` makes."""
+        listed = self.stored.cloud.request(
+            "GET", "/secrets", query={"environment": ENVIRONMENT, "prefix": self.stored.path, "includeDeleted": "true"}
+        ).json()["items"]
+        versions = self.stored.cloud.request("GET", f"{self._by_id}/versions").json()
+        return {"listed": {entry["path"]: entry for entry in listed}, "versions": versions}
+
+    @property
+    def _by_id(self) -> str:
+        return f"/secrets/{self.stored.secret_id}"
+
+    @property
+    def _path(self) -> str:
+        return f"{ENVIRONMENT}/{self.stored.path}"
+
+    def _post(self, path: str, body: object) -> Answer:
+        return self.stored.cloud.request("POST", path, json=body)
+
+
+Call = Callable[[Subject], Answer]
+READS: tuple[Call, ...] = (
+    Subject.read, Subject.read_by_number, Subject.batch, Subject.revisions, Subject.describe, Subject.list_secrets,
+)  # fmt: skip
+CHANGES: tuple[Call, ...] = (
+    Subject.register, Subject.propose, Subject.put, Subject.promote, Subject.disable, Subject.destroy,
+    Subject.delete, Subject.purge,
+)  # fmt: skip
+
+
+def new_subject(platform: Platform) -> Subject:
+    stored = platform.store(VALUE)
+    stored.promote(stored.propose(VALUE), 1)
+    stored.propose(VALUE)
+    return Subject(stored)
+
+
+@pytest.fixture(scope="module")
+def needs(local_cloud: LocalCloud) -> dict[Call, set[tuple[str, str]]]:
+    """The AWS operations that each call makes."""
+    platform = Platform(local_cloud)
+    found = {}
+    for call in (*READS, *CHANGES):
+        subject = new_subject(platform)
+        before = local_cloud.faults.last_request()
+        answer = call(subject)
+        assert answer.status in {200, 201}, answer.error_code
+        requests = local_cloud.faults.requests_after(before)
+        found[call] = {(request["service"], request["operation"]) for request in requests}
+    return found
+
+
+def test_every_operation_of_the_matrix_is_used(needs: dict[Call, set[tuple[str, str]]]) -> None:
+    used = set().union(*needs.values())
+    assert used >= set(OPERATIONS)
+    assert {("kinesis", "PutRecord")} <= set.intersection(*needs.values()), "a call without an audit record"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("operation", OPERATIONS, ids="-".join)
+def test_a_fault_is_a_documented_error_and_leaves_no_half_state(
+    cloud: LocalCloud,
+    platform: Platform,
+    needs: dict[Call, set[tuple[str, str]]],
+    operation: tuple[str, str],
+    fault: str,
+) -> None:
+    service, name = operation
+    expected = THROTTLED if (service, fault) == ("dynamodb", "throttle") else REFUSALS[service]
+    for call in (*READS, *CHANGES):
+        if operation not in needs[call]:
+            continue
+        subject = new_subject(platform)
+        before = subject.state()
+        with cloud.faults.fault(fault, region=cloud.writer.name, service=service, operation=name):
+            answer = call(subject)
+        assert (answer.status, answer.error_code) in expected, (call.__name__, answer.status, answer.error_code)
+        assert VALUE.encode() not in answer.body
+        assert answer.json()["error"]["retryable"] is True
+        after = subject.state()
+        if may_have_happened(call, fault, name):
+            assert_whole(after, partial(call, subject))
+        else:
+            assert after == before, call.__name__
+
+
+def may_have_happened(call: Call, fault: str, operation: str) -> bool:
+    """A lost answer; or a purge, whose head goes first: the items that it looks up then can follow later."""
+    return (call in CHANGES and fault == "lose" and operation == "TransactWriteItems") or (
+        call is Subject.purge and operation == "Query"
+    )
+
+
+def assert_whole(state: dict[str, Any], again: Callable[[], Answer]) -> None:
+    """A change whose answer was lost has happened whole: each version has its record, and repeating it is answered."""
+    for entry in state["listed"].values():
+        assert entry["status"] in {"ACTIVE", "DELETED", "PURGED"}
+    numbers = [version["versionNumber"] for version in state["versions"]["items"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert again().status < 500
