@@ -178,12 +178,14 @@ def test_archived_records_are_under_retention(cloud: LocalCloud) -> None:
     kinesis.put_record(StreamName="strongroom-local-audit", Data=f'{{"mark":"{mark}"}}\n'.encode(), PartitionKey=mark)
     bucket = f"strongroom-local-audit-{cloud.description.account}-{region}"
     deadline = time.monotonic() + 20
-    found = None
+    found, seen = None, set[str]()
     while found is None:
         assert time.monotonic() < deadline
-        for entry in reversed(s3.list_objects_v2(Bucket=bucket).get("Contents", [])):
-            if mark.encode() in s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read():
-                found = entry["Key"]
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for key in {entry["Key"] for page in pages for entry in page.get("Contents", [])} - seen:
+            if mark.encode() in s3.get_object(Bucket=bucket, Key=key)["Body"].read():
+                found = key
+            seen.add(key)
     retention = s3.get_object_retention(Bucket=bucket, Key=found)["Retention"]
     assert retention["Mode"] == "GOVERNANCE"
     version = s3.head_object(Bucket=bucket, Key=found)["VersionId"]
