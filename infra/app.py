@@ -46,13 +46,17 @@ def build(app: App, options: Options) -> None:
     """Make every stack, in the order in which they are deployed: Keys, KeyReplica, Data, Audit, Api and Workers."""
     keys = KeysStack(app, options=options)
     keys_of = {
-        options.primary_region: RegionKeys(envelope=keys.envelope.key_arn, table=keys.table.key_arn),
+        options.primary_region: RegionKeys(
+            envelope=keys.envelope.key_arn, envelope_id=keys.envelope.key_id, table=keys.table.key_arn
+        ),
     }
     replicas = []
     for region in options.replica_regions:
         replica = KeyReplicaStack(app, options=options, region=region, keys=keys)
         replica.add_stack_dependency(keys)
-        keys_of[region] = RegionKeys(envelope=replica.envelope.attr_arn, table=replica.table.attr_arn)
+        keys_of[region] = RegionKeys(
+            envelope=replica.envelope.attr_arn, envelope_id=replica.envelope.ref, table=replica.table.attr_arn
+        )
         replicas.append(replica)
 
     data = DataStack(app, options=options, keys=keys)
@@ -69,9 +73,9 @@ def build(app: App, options: Options) -> None:
         api.add_stack_dependency(audit)
         # Functions find the table by its name, so no reference makes them wait for it.
         api.add_stack_dependency(data)
-        if region == options.primary_region:
-            workers = WorkersStack(app, options=options, region=region, table_key_arn=keys.table.key_arn)
-            workers.add_stack_dependency(data)
+        workers = WorkersStack(app, options=options, region=region, keys=keys_of[region], audit=audit)
+        workers.add_stack_dependency(audit)
+        workers.add_stack_dependency(data)
 
 
 def run(app: App) -> int:

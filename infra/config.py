@@ -16,13 +16,17 @@ ACCOUNT_RULE: Final = "must be an account id of 12 digits"
 NAME_PATTERN: Final = r"[a-z0-9-]{1,32}"
 NAME_RULE: Final = "must be 1 to 32 of a-z, 0-9 and -"
 
+MIN_BUFFER_EVENTS: Final = 64 * 50
+"""A record of a full batch must fit into one of the 64 shards."""
+
 LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
 """What CloudWatch Logs accepts, up to five years."""
 
 _KNOWN: Final = frozenset({
     "stage", "account", "primaryRegion", "replicaRegions", "writerCandidates", "witnessRegion", "tenants", "roles",
-    "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "objectLock", "logRetentionDays",
-    "accessLogRetentionDays", "throttle", "reservedConcurrency", "alarmAddress", "target", "terminationProtection",
+    "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "auditBufferEvents", "objectLock", "logRetentionDays",
+    "accessLogRetentionDays", "tracing", "throttle", "reservedConcurrency", "alarmAddress", "target",
+    "terminationProtection",
 })  # fmt: skip
 
 
@@ -88,6 +92,10 @@ class Options:
     """None: on demand."""
     stream_retention: timedelta
     """How long the stream remembers: the time to mend the way into the archive before a record is lost."""
+    audit_buffer_events: int
+    """How many audit events each region's buffer takes while the stream takes none; then reads are refused."""
+    tracing: str
+    """X-Ray: `none`, `changes` (the admin function), or `all`. Spans would slow every read for little."""
     object_lock: ObjectLock
     log_retention: timedelta
     access_log_retention: timedelta
@@ -139,6 +147,14 @@ class Options:
             stream_retention=timedelta(
                 hours=reader.number("auditRetentionHours", default=168, at_least=24, at_most=8_760)
             ),
+            audit_buffer_events=reader.number(
+                # By default a minute of the highest rate; at least a full batch for each of the buffer's shards.
+                "auditBufferEvents",
+                default=300_000,
+                at_least=MIN_BUFFER_EVENTS,
+                at_most=50_000_000,
+            ),
+            tracing=reader.choice("tracing", ("none", "changes", "all"), default="none"),
             object_lock=_object_lock(reader),
             log_retention=_retention(reader, "logRetentionDays", default=90),
             access_log_retention=_retention(reader, "accessLogRetentionDays", default=365),

@@ -6,11 +6,15 @@ from typing import Final
 READER: Final = "reader"
 ADMIN: Final = "admin"
 SEEDER: Final = "seeder"
+DRAIN: Final = "drain"
 DIGESTS: Final = "digests"
 ARCHIVER: Final = "archiver"
 
 ALIAS: Final = "live"
 API_STAGE: Final = "v1"
+
+METRICS: Final = "Strongroom"
+"""The functions' namespace in CloudWatch."""
 
 NAMESPACE_KEY_PURPOSE: Final = "strongroom/namespace-key"
 """The encryption context's `purpose` under the envelope key. Functions send it, key policies demand it."""
@@ -52,6 +56,11 @@ class Names:
         return self.of("audit")
 
     @property
+    def audit_buffer(self) -> str:
+        """The table that takes audit records while the stream does not."""
+        return self.of("audit-buffer")
+
+    @property
     def audit_delivery(self) -> str:
         """The delivery of the audit stream into its archive."""
         return self.of("audit-archive")
@@ -75,6 +84,10 @@ class Names:
     def table_arn(self, region: str, table: str) -> str:
         """A table's ARN in one region."""
         return f"arn:aws:dynamodb:{region}:{self.account}:table/{table}"
+
+    def key_arn(self, region: str, key_id: str) -> str:
+        """The ARN of a key's copy in one region."""
+        return f"arn:aws:kms:{region}:{self.account}:key/{key_id}"
 
     def stream_arn(self, region: str) -> str:
         """The audit stream's ARN."""

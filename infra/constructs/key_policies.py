@@ -1,6 +1,6 @@
 """Who may do what with the platform's keys. Administrators look after them; they do not use them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import aws_iam as iam
 
@@ -20,13 +20,15 @@ ENVELOPE_USE = ("kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Cr
 """What would read past the audit, or let another principal do so."""
 
 
-def envelope_key(names: Names, region: str) -> iam.PolicyDocument:
-    """The envelope key in one region: its own reader and admin decrypt, its own admin makes data keys, nobody else.
+def envelope_key(names: Names, regions: Sequence[str]) -> iam.PolicyDocument:
+    """The envelope key in any region: readers and admins decrypt, admins make data keys, nobody else.
 
+    Those of every region: a region whose own KMS does not answer opens its keys by another's.
     Roles are named by condition, not as principals: they are made after the key, and KMS refuses principals that do
     not exist. The account as the principal means that a role needs its own IAM policy as well.
     """
-    reader, admin = names.role_arn(region, READER), names.role_arn(region, ADMIN)
+    readers = [names.role_arn(region, READER) for region in regions]
+    admins = [names.role_arn(region, ADMIN) for region in regions]
     return iam.PolicyDocument(
         statements=[
             _administration(names),
@@ -35,21 +37,21 @@ def envelope_key(names: Names, region: str) -> iam.PolicyDocument:
                 "FunctionsOpenNamespaceKeys",
                 ("kms:Decrypt",),
                 {
-                    "ArnEquals": {"aws:PrincipalArn": [reader, admin]},
+                    "ArnEquals": {"aws:PrincipalArn": [*readers, *admins]},
                     "StringEquals": {"kms:EncryptionContext:purpose": NAMESPACE_KEY_PURPOSE},
                 },
             ),
             _allow(
                 names,
                 "AdminMakesNamespaceKeys",
-                ("kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"),
+                ("kms:GenerateDataKey",),
                 {
-                    "ArnEquals": {"aws:PrincipalArn": admin},
+                    "ArnEquals": {"aws:PrincipalArn": admins},
                     "StringEquals": {"kms:EncryptionContext:purpose": NAMESPACE_KEY_PURPOSE},
                 },
             ),
             # An allow in IAM cannot undo a deny: administrators included, nobody reads without leaving an audit record.
-            _deny("NobodyElseReadsPastTheAudit", ENVELOPE_USE, [reader, admin]),
+            _deny("NobodyElseReadsPastTheAudit", ENVELOPE_USE, [*readers, *admins]),
         ]
     )
 

@@ -44,28 +44,42 @@ def read_encrypted_table(key_arn: str, region: str) -> iam.PolicyStatement:
     return allow("ReadTableUnderItsKey", ["kms:Decrypt"], [key_arn], StringEquals=via("dynamodb", region))
 
 
-def write_encrypted_table(key_arn: str, region: str) -> iam.PolicyStatement:
+def write_encrypted_table(key_arn: str, region: str, *, sid: str = "WriteTableUnderItsKey") -> iam.PolicyStatement:
     """The same for writers (DynamoDB developer guide, "Encryption at rest usage notes")."""
     actions = ("Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
-    return allow(
-        "WriteTableUnderItsKey", [f"kms:{it}" for it in actions], [key_arn], StringEquals=via("dynamodb", region)
-    )
+    return allow(sid, [f"kms:{it}" for it in actions], [key_arn], StringEquals=via("dynamodb", region))
 
 
-def open_namespace_keys(key_arn: str) -> iam.PolicyStatement:
-    """Unwrap namespace keys, of nothing but that purpose."""
-    return allow("OpenNamespaceKeys", ["kms:Decrypt"], [key_arn], StringEquals=_purpose())
+def open_namespace_keys(key_arns: list[str]) -> iam.PolicyStatement:
+    """Unwrap namespace keys, of nothing but that purpose, by any region's copy of the key."""
+    return allow("OpenNamespaceKeys", ["kms:Decrypt"], key_arns, StringEquals=_purpose())
 
 
-def make_namespace_keys(key_arn: str) -> iam.PolicyStatement:
-    """Make namespace keys, of nothing but that purpose."""
-    actions = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
-    return allow("MakeNamespaceKeys", actions, [key_arn], StringEquals=_purpose())
+def make_namespace_keys(key_arns: list[str]) -> iam.PolicyStatement:
+    """Make namespace keys, of nothing but that purpose, by any region's copy of the key."""
+    return allow("MakeNamespaceKeys", ["kms:GenerateDataKey"], key_arns, StringEquals=_purpose())
 
 
 def record_audit(stream_arn: str) -> iam.PolicyStatement:
-    """Put records on the audit stream; never read it."""
-    return allow("RecordAudit", ["kinesis:PutRecord", "kinesis:PutRecords"], [stream_arn])
+    """Put records on the audit stream, one at a time; never read it."""
+    return allow("RecordAudit", ["kinesis:PutRecord"], [stream_arn])
+
+
+def buffer_audit(table_arn: str) -> iam.PolicyStatement:
+    """Put records into the buffer beside their shard's counter, and read counters; never take a record out."""
+    actions = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    return allow("BufferAudit", actions, [table_arn])
+
+
+def drain_buffer(table_arn: str) -> iam.PolicyStatement:
+    """Read records, remove them and count them off."""
+    actions = ["dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    return allow("DrainBuffer", actions, [table_arn])
+
+
+def drain_into_stream(stream_arn: str) -> iam.PolicyStatement:
+    """Put what waited on the audit stream."""
+    return allow("DrainIntoStream", ["kinesis:PutRecords"], [stream_arn])
 
 
 def encrypt_stream(key_arn: str, region: str) -> iam.PolicyStatement:
@@ -76,6 +90,11 @@ def encrypt_stream(key_arn: str, region: str) -> iam.PolicyStatement:
 def write_logs(log_group_arn: str) -> iam.PolicyStatement:
     """Write into the function's own log group, which exists already."""
     return allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"])
+
+
+def send_traces() -> iam.PolicyStatement:
+    """Send spans to X-Ray, which knows no resources (service authorization reference, "AWS X-Ray")."""
+    return allow("SendTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"])
 
 
 def _purpose() -> dict[str, object]:

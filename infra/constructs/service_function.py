@@ -12,7 +12,7 @@ from constructs import Construct
 
 from infra.constructs.checks import acknowledge
 from infra.constructs.layers import ARCHITECTURE, RUNTIME
-from infra.constructs.permissions import write_logs
+from infra.constructs.permissions import send_traces, write_logs
 from infra.constructs.retention import log_retention
 from infra.naming import ALIAS, Names
 
@@ -28,6 +28,7 @@ class FunctionShape:
     timeout: timedelta
     snap_start: bool
     reserved_concurrency: int | None = None
+    traced: bool = False
 
 
 class ServiceFunction(Construct):
@@ -62,7 +63,11 @@ class ServiceFunction(Construct):
             role_name=names.role(region, shape.name),
             description=shape.purpose,
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            inline_policies={"Work": iam.PolicyDocument(statements=[*statements, write_logs(log_group_arn)])},
+            inline_policies={
+                "Work": iam.PolicyDocument(
+                    statements=[*statements, write_logs(log_group_arn), *([send_traces()] if shape.traced else [])]
+                )
+            },
         )
         self.function = lambda_.Function(
             self,
@@ -86,13 +91,14 @@ class ServiceFunction(Construct):
             application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if shape.snap_start else None,
             reserved_concurrent_executions=shape.reserved_concurrency,
-            # Spans would cost the read path more than they tell; the audit has every request.
-            tracing=lambda_.Tracing.DISABLED,
+            tracing=lambda_.Tracing.ACTIVE if shape.traced else lambda_.Tracing.DISABLED,
             # A version that the alias has left is deleted: each kept SnapStart version is billed.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),
         )
 
         acknowledge(self.role, f"IAM5[Resource::{log_group_arn}:*]", "The streams of one log group")
+        if shape.traced:
+            acknowledge(self.role, "IAM5[Resource::*]", "X-Ray has no resources to name")
         acknowledge(self.function, "L1", "The layers are locked, built and tested for Python 3.13")
 
     def publish(self) -> lambda_.Alias:

@@ -50,6 +50,8 @@ def deployment_options() -> dict[str, Any]:
             if role
         ],
         "auditStream": {"shards": 1},
+        # As small as it may be: filling it is part of the tests and of the demo.
+        "auditBufferEvents": 3200,
         "objectLock": {"mode": "governance", "days": 1},
         "terminationProtection": False,
         "target": "host",

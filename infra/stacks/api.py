@@ -25,6 +25,8 @@ class RegionKeys:
     """ARNs of the keys as this region has them."""
 
     envelope: str
+    envelope_id: str
+    """The key's id, which a multi-region key has in every region."""
     table: str
 
 
@@ -43,13 +45,23 @@ class ApiStack(StrongroomStack):
             "STRONGROOM_TABLE": names.secrets_table,
             "STRONGROOM_WRITER_REGION": options.primary_region,
             "STRONGROOM_ENVELOPE_KEY": keys.envelope,
+            "STRONGROOM_REGIONS": ",".join(options.regions),
             "STRONGROOM_AUDIT_STREAM": names.audit_stream,
+            "STRONGROOM_AUDIT_BUFFER": names.audit_buffer,
+            "STRONGROOM_AUDIT_BUFFER_EVENTS": str(options.audit_buffer_events),
             "STRONGROOM_TENANTS": options.tenants_json,
             "STRONGROOM_ROLES": options.roles_json,
         }
         audited = [
             permissions.record_audit(names.stream_arn(region)),
             permissions.encrypt_stream(audit.key.key_arn, region),
+            permissions.buffer_audit(names.table_arn(region, names.audit_buffer)),
+            permissions.write_encrypted_table(audit.key.key_arn, region, sid="WriteBufferUnderItsKey"),
+        ]
+        # This region's copy first; the others' ARNs differ by the region alone.
+        envelope_keys = [
+            keys.envelope,
+            *(names.key_arn(other, keys.envelope_id) for other in options.regions if other != region),
         ]
         self.reader = ServiceFunction(
             self,
@@ -61,6 +73,7 @@ class ApiStack(StrongroomStack):
                 memory_mb=512,
                 timeout=READER_TIMEOUT,
                 snap_start=True,
+                traced=options.tracing == "all",
             ),
             names=names,
             region=region,
@@ -70,7 +83,7 @@ class ApiStack(StrongroomStack):
             statements=[
                 permissions.read_secrets(table),
                 permissions.read_encrypted_table(keys.table, region),
-                permissions.open_namespace_keys(keys.envelope),
+                permissions.open_namespace_keys(envelope_keys),
                 *audited,
             ],
             retention=options.log_retention,
@@ -85,6 +98,7 @@ class ApiStack(StrongroomStack):
                 memory_mb=512,
                 timeout=ADMIN_TIMEOUT,
                 snap_start=True,
+                traced=options.tracing != "none",
                 reserved_concurrency=options.reserved_concurrency.admin if options.reserved_concurrency else None,
             ),
             names=names,
@@ -96,8 +110,8 @@ class ApiStack(StrongroomStack):
                 permissions.change_secrets(table),
                 permissions.list_secrets(table),
                 permissions.write_encrypted_table(keys.table, region),
-                permissions.open_namespace_keys(keys.envelope),
-                permissions.make_namespace_keys(keys.envelope),
+                permissions.open_namespace_keys(envelope_keys),
+                permissions.make_namespace_keys(envelope_keys),
                 *audited,
             ],
             retention=options.log_retention,

@@ -43,7 +43,7 @@ class AuditStack(StrongroomStack):
         acknowledge(
             self.stream, "KDS3", "A key of the deployment's own: its policy and its use can be seen and revoked"
         )
-        self.buffer = self._table("Buffer", self.names.of("audit-buffer"))
+        self.buffer = self._table("Buffer", self.names.audit_buffer)
         self.index = self._table("Index", self.names.of("audit-index"), expires=True)
         self.archive = Archive(
             self,

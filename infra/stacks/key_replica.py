@@ -23,7 +23,7 @@ class KeyReplicaStack(StrongroomStack):
             stateful=True,
             description="replicas of the multi-region keys",
         )
-        self.envelope = self._replica(ENVELOPE, keys.envelope, key_policies.envelope_key(self.names, region))
+        self.envelope = self._replica(ENVELOPE, keys.envelope, key_policies.envelope_key(self.names, options.regions))
         self.table = self._replica(TABLE, keys.table, key_policies.table_key(self.names))
         self.digest = self._replica(DIGEST, keys.digest, key_policies.digest_key(self.names, region))
 

@@ -26,7 +26,7 @@ class KeysStack(StrongroomStack):
             description="multi-region keys",
         )
         self.envelope = self._key(
-            ENVELOPE, "wraps namespace keys", key_policies.envelope_key(self.names, options.primary_region)
+            ENVELOPE, "wraps namespace keys", key_policies.envelope_key(self.names, options.regions)
         )
         self.table = self._key(TABLE, "encrypts the tables at rest", key_policies.table_key(self.names))
         self.digest = self._key(

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.checks import acknowledge
-from infra.naming import ADMIN, ALIAS, API_STAGE, READER, Names
+from infra.naming import ADMIN, ALIAS, API_STAGE, DRAIN, METRICS, READER, Names
 from infra.stacks.base import StrongroomStack
 
 
@@ -35,7 +35,7 @@ WINDOW: Final = timedelta(minutes=5)
 STALE_ARCHIVE: Final = timedelta(minutes=15)
 
 
-def watches(names: Names) -> list[Watch]:
+def watches(names: Names, *, buffer_events: int) -> list[Watch]:
     """What a region is watched for. Metrics are found by names, so alarms outlive what they watch."""
     functions = [
         Watch(
@@ -47,14 +47,41 @@ def watches(names: Names) -> list[Watch]:
             statistic="Sum",
             at_least=1,
         )
-        for function in (READER, ADMIN)
+        for function in (READER, ADMIN, DRAIN)
         for metric, means in (
             ("Errors", f"The {function} function failed without an answer of its own"),
             ("Throttles", f"The {function} function was refused concurrency"),
         )
     ]
+    audit = [
+        Watch(
+            name=f"{function}-{name}",
+            means=means,
+            namespace=METRICS,
+            metric=metric,
+            dimensions={"stage": names.stage, "function": function},
+            statistic="Sum",
+            at_least=1,
+        )
+        for function in (READER, ADMIN)
+        for name, metric, means in (
+            ("audit-unavailable", "AuditUnavailable", "Requests are refused: audit records find no durable place"),
+            ("audit-buffered", "AuditBuffered", "The audit stream does not take records; they go into the buffer"),
+            ("kms-fallbacks", "KmsFallbacks", "This region's KMS does not answer; another region's opens the keys"),
+        )
+    ]
     return [
         *functions,
+        *audit,
+        Watch(
+            name="audit-buffer-filling",
+            means="Half of the audit buffer is taken; when it is full, reads are refused",
+            namespace=METRICS,
+            metric="AuditWaiting",
+            dimensions={"stage": names.stage, "function": DRAIN},
+            statistic="Maximum",
+            at_least=buffer_events / 2,
+        ),
         Watch(
             name="server-errors",
             means="Requests end in 5xx: the store, the keys, or the audit do not answer, and the latter closes reads",
@@ -93,7 +120,7 @@ class OperationsStack(StrongroomStack):
             scope, "Operations", options=options, region=region, per_region=True, stateful=False, description="alarms"
         )
         topic = self._topic(address)
-        for watch in watches(self.names):
+        for watch in watches(self.names, buffer_events=options.audit_buffer_events):
             alarm = cloudwatch.Alarm(
                 self,
                 "".join(part.capitalize() for part in watch.name.split("-")),

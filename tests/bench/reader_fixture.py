@@ -38,6 +38,9 @@ ENVIRONMENT: Final = {
     "STRONGROOM_WRITER_REGION": REGION,
     "STRONGROOM_ENVELOPE_KEY": f"arn:aws:kms:{REGION}:{_ACCOUNT}:key/mrk-0",
     "STRONGROOM_AUDIT_STREAM": "strongroom-bench-audit",
+    "STRONGROOM_REGIONS": REGION,
+    "STRONGROOM_AUDIT_BUFFER": "strongroom-bench-audit-buffer",
+    "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
     "STRONGROOM_TENANTS": f'{{"default":["{_ACCOUNT}"]}}',
     "STRONGROOM_ROLES": f'[{{"principal":"iam:arn:aws:iam::{_ACCOUNT}:role/app","role":"reader","tenant":"default"}}]',
 }

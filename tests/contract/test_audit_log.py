@@ -4,60 +4,57 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from strongroom_service.adapters.audit.buffer import AuditBuffer
+from strongroom_service.adapters.audit.draining import DynamoBufferedRecords
+from strongroom_service.adapters.audit.log import ChainedAuditLog
 from strongroom_service.adapters.aws_client import AwsClient
-from strongroom_service.adapters.kinesis import KinesisAuditLog
-from strongroom_service.domain.audit import AuditAction, AuditEvent, Phase
 from strongroom_service.usecases.ports import AuditLog
+from tests.support.auditing import EVENT, FakeMeasurements
 from tests.support.fakes import FakeAuditLog, FakeRandomness
-from tests.support.local_aws import REGION, STREAM, LocalAws
-
-EVENT = AuditEvent(
-    event_id="00000000-0000-7000-8000-000000000001",
-    operation_id="00000000-0000-7000-8000-000000000002",
-    phase=Phase.RELEASE,
-    time=datetime(2030, 1, 1, tzinfo=UTC),
-    tenant="default",
-    environment="prod",
-    path="payments/db-password",
-    secret_id="sec_00000001",
-    version=1,
-    action=AuditAction.READ,
-    allowed=True,
-    reasons=("role:reader@*",),
-    outcome="",
-    actor="iam:arn:aws:iam::111122223333:role/app",
-    session="session",
-    source_ip="192.0.2.1",
-    user_agent="test",
-    request_id="request-1",
-    region=REGION,
-)
+from tests.support.local_aws import BUFFER, REGION, STREAM, LocalAws
 
 Recorded = Callable[[], list[str]]
 
 
-@pytest.fixture(params=["fake", "kinesis"])
+@pytest.fixture(params=["fake", "stream", "buffer"])
 def log(request: pytest.FixtureRequest) -> Iterator[tuple[AuditLog, Recorded]]:
+    """The log, and the event ids that it made durable."""
     if request.param == "fake":
         fake = FakeAuditLog()
         yield fake, lambda: [event.event_id for event in fake.events]
         return
     aws: LocalAws = request.getfixturevalue("aws")
+    aws.empty_buffer()
     before = len(aws.records())
 
-    def recorded() -> list[str]:
-        lines: list[dict[str, Any]] = [
-            json.loads(line) for record in aws.records()[before:] for line in record.splitlines()
-        ]
-        return [line["eventId"] for line in lines]
+    def streamed() -> list[str]:
+        return _event_ids(b"".join(aws.records()[before:]))
 
+    def buffered() -> list[str]:
+        source = DynamoBufferedRecords(client=aws.client("dynamodb"), table=BUFFER, randomness=FakeRandomness())
+        records = [record for shard in source.waiting() for record in source.take(shard, 100)]
+        return _event_ids(b"".join(record.lines for record in sorted(records, key=lambda it: it.key)))
+
+    randomness = FakeRandomness()
     with closing(AwsClient(region=REGION)) as client:
-        yield KinesisAuditLog(client=client, stream=STREAM, randomness=FakeRandomness()), recorded
+        is_streamed = request.param == "stream"
+        log = ChainedAuditLog(
+            client=client,
+            stream=STREAM if is_streamed else "no-such-stream",
+            buffer=AuditBuffer(client=client, table=BUFFER, size=6400, randomness=randomness),
+            randomness=randomness,
+            measurements=FakeMeasurements(),
+        )
+        yield log, streamed if is_streamed else buffered
+
+
+def _event_ids(lines: bytes) -> list[str]:
+    records: list[dict[str, Any]] = [json.loads(line) for line in lines.splitlines()]
+    return [record["eventId"] for record in records]
 
 
 def test_what_was_waited_for_is_there(log: tuple[AuditLog, Recorded]) -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.envelope.encryption import KmsEncryption
+from strongroom_service.adapters.envelope.kms import RegionalKms
 from strongroom_service.adapters.system import SystemRandomness
 from strongroom_service.domain.errors import IntegrityFailure
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.ports import Encryption, VersionBinding
+from tests.support.auditing import FakeMeasurements
 from tests.support.fakes import FakeEncryption
 from tests.support.local_aws import REGION, LocalAws
 
@@ -27,7 +29,11 @@ def encryption(request: pytest.FixtureRequest) -> Iterator[Encryption]:
         return
     aws: LocalAws = request.getfixturevalue("aws")
     with closing(AwsClient(region=REGION)) as client:
-        yield KmsEncryption(client=client, key_arn=aws.key_arn, randomness=SystemRandomness())
+        yield KmsEncryption(
+            kms=RegionalKms(clients={REGION: client}, key_arn=aws.key_arn, measurements=FakeMeasurements()),
+            randomness=SystemRandomness(),
+            measurements=FakeMeasurements(),
+        )
 
 
 def text(value: str = "made-up-value") -> SecretValue:

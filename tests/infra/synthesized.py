@@ -32,6 +32,7 @@ ONE_REGION: dict[str, Any] = {
     "alarmAddress": "oncall@example.com",
     "objectLock": {"mode": "compliance", "days": 30},
     "logRetentionDays": 30,
+    "tracing": "changes",
     "reservedConcurrency": {"admin": 5, "workers": 2},
     "terminationProtection": False,
 }
@@ -105,8 +106,14 @@ def resolved(value: Any) -> str:
     """An ARN as text, with `<stack output>` for what another stack tells."""
     if isinstance(value, str):
         return value
+    if "Fn::Join" in value:
+        separator, parts = value["Fn::Join"]
+        return str(separator.join(resolved(part) for part in parts))
     if "Fn::GetStackOutput" in value:
-        return f"<{value['Fn::GetStackOutput']['OutputName'].removeprefix('PublishOutputFnGetAtt').split('Key')[0]}Key>"
+        output = value["Fn::GetStackOutput"]["OutputName"]
+        return (
+            f"<{output.removeprefix('PublishOutput').removeprefix('FnGetAtt').removeprefix('Ref').split('Key')[0]}Key>"
+        )
     if "Fn::GetAtt" in value:
         return f"<{value['Fn::GetAtt'][0].split('Key')[0]}Key>"
     raise AssertionError(f"neither an ARN nor a reference: {value}")

@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from infra.config import MIN_BUFFER_EVENTS
 from infra.constructs.gateway_responses import RESPONSES
 from infra.naming import NAMESPACE_KEY_PURPOSE
 from infra.stacks.data import LISTED
+from strongroom_service.adapters.audit import buffer_layout
 from strongroom_service.adapters.dynamodb import layout
 from strongroom_service.adapters.envelope.encryption import PURPOSE
+from strongroom_service.domain import limits
 from strongroom_service.domain.errors import AccessDenied, Throttled
 from strongroom_service.entry import environment
 from strongroom_service.entry.error_table import STATUS
@@ -28,6 +31,8 @@ def test_functions_can_parse_their_environment(two_regions: Application, name: s
         function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName=f"strongroom-dev-{name}")
         variables = {it: str(value) for it, value in function["Properties"]["Environment"]["Variables"].items()}
         parsed = environment.Environment.parse({**variables, environment.REGION: region})
+        assert parsed.regions == ("us-east-1", "us-west-2")
+        assert parsed.audit_buffer_events == 300_000
         assert parsed.tenants_of_account == {"111122223333": ("default",)}
         (role,) = parsed.roles
         assert (role.principal, role.prefix) == ("iam:arn:aws:iam::111122223333:role/app", "app/")
@@ -35,10 +40,26 @@ def test_functions_can_parse_their_environment(two_regions: Application, name: s
 
 def test_the_seeder_is_told_both_tables(two_regions: Application) -> None:
     """By the names of the variables that it reads."""
-    function = two_regions.one("Strongroom-dev-Workers-us-east-1", "AWS::Lambda::Function")["Properties"]
+    stack = "Strongroom-dev-Workers-us-east-1"
+    function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName="strongroom-dev-seeder")["Properties"]
     assert set(function["Environment"]["Variables"]) == {
         environment.STAGE, environment.TABLE, environment.CONTROL_TABLE
     }  # fmt: skip
+
+
+def test_the_drain_is_told_the_buffer_and_the_stream(two_regions: Application) -> None:
+    """In every region, by the names of the variables that it reads."""
+    for region in ("us-east-1", "us-west-2"):
+        stack = f"Strongroom-dev-Workers-{region}"
+        function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName="strongroom-dev-drain")["Properties"]
+        assert set(function["Environment"]["Variables"]) == {
+            environment.STAGE, environment.AUDIT_STREAM, environment.AUDIT_BUFFER
+        }  # fmt: skip
+
+
+def test_the_buffer_can_take_the_largest_record() -> None:
+    """A full batch in one shard, at the smallest size that the options admit."""
+    assert MIN_BUFFER_EVENTS // buffer_layout.SHARDS >= limits.MAX_BATCH_ITEMS
 
 
 def test_tables_have_the_keys_that_the_service_writes(two_regions: Application) -> None:
@@ -46,7 +67,9 @@ def test_tables_have_the_keys_that_the_service_writes(two_regions: Application) 
     kind = "AWS::DynamoDB::GlobalTable"
     secrets = two_regions.one("Strongroom-dev-Data", kind, TableName="strongroom-dev-secrets")["Properties"]
     control = two_regions.one("Strongroom-dev-Data", kind, TableName="strongroom-dev-control")["Properties"]
+    buffer = two_regions.one("Strongroom-dev-Audit-us-east-1", kind, TableName="strongroom-dev-audit-buffer")
     (index,) = secrets["GlobalSecondaryIndexes"]
+    assert [it["AttributeName"] for it in buffer["Properties"]["KeySchema"]] == [buffer_layout.PK, buffer_layout.SK]
     assert [it["AttributeName"] for it in secrets["KeySchema"]] == [layout.PK, layout.SK]
     assert [it["AttributeName"] for it in control["KeySchema"]] == [layout.CONTROL_PK]
     assert index["IndexName"] == layout.BY_PATH

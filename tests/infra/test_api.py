@@ -1,12 +1,13 @@
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.constructs.gateway_responses import RESPONSES
 from infra.option_rules import ENVIRONMENT_BYTES
-from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
+from tests.infra.synthesized import ACCOUNT, ONE_REGION, Application, statements_by_sid, synthesize
 
 REGIONS = ["us-east-1", "us-west-2"]
 
@@ -203,7 +204,10 @@ def test_the_environment_is_what_the_functions_read(two_regions: Application, re
             "STRONGROOM_STAGE": "dev",
             "STRONGROOM_TABLE": "strongroom-dev-secrets",
             "STRONGROOM_WRITER_REGION": "us-east-1",
+            "STRONGROOM_REGIONS": "us-east-1,us-west-2",
             "STRONGROOM_AUDIT_STREAM": "strongroom-dev-audit",
+            "STRONGROOM_AUDIT_BUFFER": "strongroom-dev-audit-buffer",
+            "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
             "STRONGROOM_TENANTS": f'{{"default":["{ACCOUNT}"]}}',
             "STRONGROOM_ROLES": '[{"prefix":"app/","principal":"iam:arn:aws:iam::111122223333:role/app",'
             '"role":"reader","tenant":"default"}]',
@@ -219,7 +223,10 @@ def test_concurrency_is_reserved_for_all_but_the_reader(one_region: Application)
         for name in (api, workers)
         for it in one_region.resources(name, "AWS::Lambda::Function")
     }
-    assert reserved == {"strongroom-solo-reader": None, "strongroom-solo-admin": 5, "strongroom-solo-seeder": 2}
+    assert reserved == {
+        "strongroom-solo-reader": None, "strongroom-solo-admin": 5, "strongroom-solo-seeder": 2,
+        "strongroom-solo-drain": 2,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -228,3 +235,28 @@ def test_the_endpoint_is_given_without_a_slash(two_regions: Application, region:
     outputs = two_regions.template(stack(region))["Outputs"]
     assert set(outputs) == {"ApiId", "Endpoint"}
     assert outputs["Endpoint"]["Value"]["Fn::Join"][1][-1] == f".execute-api.{region}.amazonaws.com/v1"
+
+
+def traced(application: Application, stage: str, region: str) -> set[str]:
+    """The functions that send spans: their roles may, and no other's."""
+    found = set()
+    for name in ("reader", "admin"):
+        api = f"Strongroom-{stage}-Api-{region}"
+        function = application.one(api, "AWS::Lambda::Function", FunctionName=f"strongroom-{stage}-{name}")
+        role = application.one(api, "AWS::IAM::Role", RoleName=f"strongroom-{stage}-{region}-{name}")
+        is_traced = function["Properties"].get("TracingConfig", {}).get("Mode") == "Active"
+        assert ("xray:PutTraceSegments" in json.dumps(role)) is is_traced
+        if is_traced:
+            found.add(name)
+    return found
+
+
+def test_tracing_is_off_unless_it_is_asked_for(
+    two_regions: Application, one_region: Application, tmp_path: Path
+) -> None:
+    """Spans cost time on every read; who wants them says so, for changes or for all."""
+    assert traced(two_regions, "dev", "us-east-1") == set()
+    assert traced(one_region, "solo", "eu-central-1") == {"admin"}
+    everything = synthesize({**ONE_REGION, "tracing": "all"}, tmp_path)
+    assert traced(everything, "solo", "eu-central-1") == {"admin", "reader"}
+    assert everything.nag == []

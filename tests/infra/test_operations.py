@@ -1,3 +1,6 @@
+from infra.naming import METRICS
+from strongroom_service.entry import admin, drain, metrics, read
+from strongroom_service.usecases.ports import Metric
 from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
 
 STACK = "Strongroom-solo-Operations-eu-central-1"
@@ -9,7 +12,9 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "oncall@example.com")
     alarms = one_region.resources(STACK, "AWS::CloudWatch::Alarm")
     assert {it["Properties"]["AlarmName"].removeprefix("strongroom-solo-") for it in alarms} == {
-        "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "server-errors", "audit-throttled",
+        "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "drain-errors", "drain-throttles",
+        "reader-audit-unavailable", "admin-audit-unavailable", "reader-audit-buffered", "admin-audit-buffered",
+        "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "server-errors", "audit-throttled",
         "archive-late",
     }  # fmt: skip
     for alarm in alarms:
@@ -26,11 +31,30 @@ def test_alarms_watch_what_the_other_stacks_make(one_region: Application) -> Non
         if key in it.get("Properties", {})
     }
     for alarm in one_region.resources(STACK, "AWS::CloudWatch::Alarm"):
+        if alarm["Properties"]["Namespace"] == METRICS:
+            continue
         dimensions = {it["Name"]: it["Value"] for it in alarm["Properties"]["Dimensions"]}
         assert dimensions.pop("Stage", "v1") == "v1"
         function = dimensions.pop("Resource", "").removesuffix(":live")
         assert set(dimensions.values()) <= made
         assert function in {"", *dimensions.values()}
+
+
+def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
+    """The same namespace, metrics, dimensions: taken from the functions' own code."""
+    written = {
+        (metrics.NAMESPACE, metric, (("function", function), ("stage", "solo")))
+        for metric in Metric
+        for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION)
+    }
+    watched = set()
+    for alarm in one_region.resources(STACK, "AWS::CloudWatch::Alarm"):
+        said = alarm["Properties"]
+        if said["Namespace"] == METRICS:
+            dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
+            watched.add((said["Namespace"], said["MetricName"], tuple(dimensions)))
+    assert len(watched) == 7
+    assert watched <= written
 
 
 def test_cloudwatch_of_this_account_may_publish(one_region: Application) -> None:

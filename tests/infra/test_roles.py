@@ -6,6 +6,7 @@ from tests.infra.synthesized import ACCOUNT, Application, as_list, resolved, sta
 
 Grants = dict[str, tuple[set[str], set[str], dict[str, Any] | None]]
 
+TABLE_KEY = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
 PURPOSE = {"StringEquals": {"kms:EncryptionContext:purpose": "strongroom/namespace-key"}}
 
 
@@ -24,15 +25,27 @@ def via(service: str, region: str) -> dict[str, Any]:
     return {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
 
 
+def envelope_keys(region: str) -> set[str]:
+    """The region's own copy of the envelope key, and the other region's by its ARN."""
+    other = {"us-east-1": "us-west-2", "us-west-2": "us-east-1"}[region]
+    return {"<EnvelopeKey>", f"arn:aws:kms:{other}:{ACCOUNT}:key/<EnvelopeKey>"}
+
+
 def audited(region: str, function: str) -> Grants:
     """What every function that serves requests has."""
     return {
         "RecordAudit": (
-            {"kinesis:PutRecord", "kinesis:PutRecords"},
+            {"kinesis:PutRecord"},
             {f"arn:aws:kinesis:{region}:{ACCOUNT}:stream/strongroom-dev-audit"},
             None,
         ),
         "EncryptAuditStream": ({"kms:GenerateDataKey"}, {"<Key>"}, via("kinesis", region)),
+        "BufferAudit": (
+            {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+            {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-audit-buffer"},
+            None,
+        ),
+        "WriteBufferUnderItsKey": (TABLE_KEY, {"<Key>"}, via("dynamodb", region)),
         "WriteLogs": (
             {"logs:CreateLogStream", "logs:PutLogEvents"},
             {f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/lambda/strongroom-dev-{function}:*"},
@@ -49,7 +62,7 @@ def test_the_reader_reads_by_key_decrypts_and_records(two_regions: Application, 
     assert grants(role) == {
         "ReadSecrets": ({"dynamodb:GetItem", "dynamodb:BatchGetItem"}, {table}, None),
         "ReadTableUnderItsKey": ({"kms:Decrypt"}, {"<TableKey>"}, via("dynamodb", region)),
-        "OpenNamespaceKeys": ({"kms:Decrypt"}, {"<EnvelopeKey>"}, PURPOSE),
+        "OpenNamespaceKeys": ({"kms:Decrypt"}, envelope_keys(region), PURPOSE),
         **audited(region, "reader"),
     }
 
@@ -60,24 +73,44 @@ def test_the_admin_changes_items_and_makes_namespace_keys(two_regions: Applicati
     role = two_regions.one(f"Strongroom-dev-Api-{region}", "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-admin")
     table = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-secrets"
     items = {"GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"}
-    table_key = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
-    data_keys = {"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"}
     assert grants(role) == {
         "ChangeSecrets": ({f"dynamodb:{it}" for it in items}, {table}, None),
         "ListSecrets": ({"dynamodb:Query"}, {f"{table}/index/byPath"}, None),
-        "WriteTableUnderItsKey": (table_key, {"<TableKey>"}, via("dynamodb", region)),
-        "OpenNamespaceKeys": ({"kms:Decrypt"}, {"<EnvelopeKey>"}, PURPOSE),
-        "MakeNamespaceKeys": (data_keys, {"<EnvelopeKey>"}, PURPOSE),
+        "WriteTableUnderItsKey": (TABLE_KEY, {"<TableKey>"}, via("dynamodb", region)),
+        "OpenNamespaceKeys": ({"kms:Decrypt"}, envelope_keys(region), PURPOSE),
+        "MakeNamespaceKeys": ({"kms:GenerateDataKey"}, envelope_keys(region), PURPOSE),
         **audited(region, "admin"),
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_drain_empties_the_buffer_into_the_stream(two_regions: Application, region: str) -> None:
+    """It puts no record into the buffer, reads none from the stream, and sees no secret."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    role = two_regions.one(stack, "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-drain")
+    stream = f"arn:aws:kinesis:{region}:{ACCOUNT}:stream/strongroom-dev-audit"
+    items = {"BatchGetItem", "DeleteItem", "Query", "UpdateItem"}
+    found = grants(role)
+    assert found == {
+        "DrainBuffer": (
+            {f"dynamodb:{it}" for it in items},
+            {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-audit-buffer"},
+            None,
+        ),
+        "WriteBufferUnderItsKey": (TABLE_KEY, {"<Key>"}, via("dynamodb", region)),
+        "DrainIntoStream": ({"kinesis:PutRecords"}, {stream}, None),
+        "EncryptAuditStream": ({"kms:GenerateDataKey"}, {"<Key>"}, via("kinesis", region)),
+        "WriteLogs": found["WriteLogs"],
     }
 
 
 def test_the_seeder_puts_items_and_nothing_else(two_regions: Application) -> None:
     """It can write where it must and read nothing at all."""
-    role = two_regions.one("Strongroom-dev-Workers-us-east-1", "AWS::IAM::Role")
+    role = two_regions.one(
+        "Strongroom-dev-Workers-us-east-1", "AWS::IAM::Role", RoleName="strongroom-dev-us-east-1-seeder"
+    )
     tables = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/strongroom-dev"
     found = grants(role)
-    assert role["Properties"]["RoleName"] == "strongroom-dev-us-east-1-seeder"
     assert set(found) == {"SeedFences", "SeedControl", "WriteTableUnderItsKey", "WriteLogs"}
     assert found["SeedFences"] == ({"dynamodb:PutItem"}, {f"{tables}-secrets"}, None)
     assert found["SeedControl"] == ({"dynamodb:PutItem"}, {f"{tables}-control"}, None)
@@ -128,9 +161,11 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
     assert sorted(names) == [
         "strongroom-dev-us-east-1-admin",
         "strongroom-dev-us-east-1-archiver",
+        "strongroom-dev-us-east-1-drain",
         "strongroom-dev-us-east-1-reader",
         "strongroom-dev-us-east-1-seeder",
         "strongroom-dev-us-west-2-admin",
         "strongroom-dev-us-west-2-archiver",
+        "strongroom-dev-us-west-2-drain",
         "strongroom-dev-us-west-2-reader",
     ]

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from tests.infra.synthesized import Application, as_list
 
 PERIODS = {"dev": {90, 365}, "solo": {30, 365}}
@@ -22,6 +24,7 @@ def test_a_deployment_has_these_stacks(two_regions: Application, one_region: App
         "Strongroom-dev-Api-us-east-1",
         "Strongroom-dev-Api-us-west-2",
         "Strongroom-dev-Workers-us-east-1",
+        "Strongroom-dev-Workers-us-west-2",
     }
     assert {name.removeprefix("Strongroom-solo-") for name in one_region.stacks} == {
         "Keys", "Data", "Audit-eu-central-1", "Api-eu-central-1", "Workers-eu-central-1",
@@ -38,7 +41,7 @@ def test_stacks_are_deployed_in_the_order_of_their_state(two_regions: Applicatio
     for region in ("us-east-1", "us-west-2"):
         assert data in dependencies(two_regions, f"Strongroom-dev-Audit-{region}")
         assert {data, f"Strongroom-dev-Audit-{region}"} <= dependencies(two_regions, f"Strongroom-dev-Api-{region}")
-    assert data in dependencies(two_regions, "Strongroom-dev-Workers-us-east-1")
+        assert {data, f"Strongroom-dev-Audit-{region}"} <= dependencies(two_regions, f"Strongroom-dev-Workers-{region}")
 
 
 def test_stacks_with_state_are_protected(two_regions: Application, one_region: Application) -> None:
@@ -61,10 +64,27 @@ def test_the_seeder_opens_the_primary_for_writing(two_regions: Application) -> N
     """A custom resource with the first epoch, answered by the function itself within minutes."""
     seed = two_regions.one("Strongroom-dev-Workers-us-east-1", "Custom::StrongroomSeed")["Properties"]
     assert (seed["WriterRegion"], seed["Epoch"], seed["ServiceTimeout"]) == ("us-east-1", "1", "300")
-    function = two_regions.one("Strongroom-dev-Workers-us-east-1", "AWS::Lambda::Function")["Properties"]
+    stack = "Strongroom-dev-Workers-us-east-1"
+    function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName="strongroom-dev-seeder")["Properties"]
     assert set(function["Environment"]["Variables"]) == {
         "STRONGROOM_STAGE", "STRONGROOM_TABLE", "STRONGROOM_CONTROL_TABLE"
     }  # fmt: skip
+    assert not two_regions.resources("Strongroom-dev-Workers-us-west-2", "Custom::StrongroomSeed")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_each_region_drains_its_buffer_every_minute(two_regions: Application, region: str) -> None:
+    """By the function's alias; a drain that failed is not repeated, the next minute's comes."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    rule = two_regions.one(stack, "AWS::Events::Rule")["Properties"]
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule.get("State", "ENABLED") == "ENABLED"
+    (target,) = rule["Targets"]
+    alias = next(
+        name for name, it in two_regions.template(stack)["Resources"].items() if it["Type"] == "AWS::Lambda::Alias"
+    )
+    assert target["Arn"] == {"Ref": alias}
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] == 0
 
 
 def test_no_custom_resource_of_the_cdk_runs_in_the_account(two_regions: Application) -> None:

@@ -11,6 +11,9 @@ ENVIRONMENT: Final = {
     "STRONGROOM_WRITER_REGION": "us-east-1",
     "STRONGROOM_ENVELOPE_KEY": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mrk-0",
     "STRONGROOM_AUDIT_STREAM": "strongroom-test-audit",
+    "STRONGROOM_REGIONS": "us-east-1,us-west-2",
+    "STRONGROOM_AUDIT_BUFFER": "strongroom-test-audit-buffer",
+    "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
     "STRONGROOM_TENANTS": json.dumps({"default": [ACCOUNT]}),
     "STRONGROOM_ROLES": json.dumps(
         [{"principal": f"iam:arn:aws:iam::{ACCOUNT}:role/app", "role": "owner", "tenant": "default"}]

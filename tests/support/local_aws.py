@@ -11,12 +11,14 @@ import pytest
 from moto.dynamodb.models import DynamoDBBackend
 from moto.server import ThreadedMotoServer
 
+from strongroom_service.adapters.audit import buffer_layout
 from strongroom_service.adapters.dynamodb import layout as at
 from strongroom_service.domain import limits
 
 REGION = "us-east-1"
 TABLE = "strongroom-test-secrets"
 STREAM = "strongroom-test-audit"
+BUFFER = "strongroom-test-audit-buffer"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,20 @@ class LocalAws:
             BillingMode="PAY_PER_REQUEST",
         )
         self.set_fences(epoch=1)
+
+    def empty_buffer(self) -> None:
+        """Make the buffer table anew."""
+        dynamodb = self.client("dynamodb")
+        if BUFFER in dynamodb.list_tables()["TableNames"]:
+            dynamodb.delete_table(TableName=BUFFER)
+        dynamodb.create_table(
+            TableName=BUFFER,
+            KeySchema=[_key(buffer_layout.PK, "HASH"), _key(buffer_layout.SK, "RANGE")],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in (buffer_layout.PK, buffer_layout.SK)
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
 
     def set_fences(self, *, epoch: int, is_open: bool = True) -> None:
         dynamodb = self.client("dynamodb")

@@ -29,6 +29,14 @@ class Answer:
     def error(cls, code: str, *, status: int = 400) -> "Answer":
         return cls({"__type": f"com.amazonaws.service#{code}", "message": "quotes CANARY-REQUEST"}, status)
 
+    @classmethod
+    def cancelled(cls, *codes: str) -> "Answer":
+        """A transaction that DynamoDB cancelled, with a code for each of its items."""
+        reasons = [{"Code": code, "Message": "quotes CANARY-REQUEST"} for code in codes]
+        return cls(
+            {"__type": "com.amazonaws.service#TransactionCanceledException", "CancellationReasons": reasons}, 400
+        )
+
 
 @dataclass(frozen=True)
 class Request:
@@ -58,10 +66,10 @@ class ScriptedAws:
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.requests) >= count, timeout=10)
 
-    def client(self) -> AwsClient:
+    def client(self, region: str = REGION) -> AwsClient:
         """A client whose waits between two tries take no time."""
         client = AwsClient(
-            region=REGION,
+            region=region,
             environment={"AWS_ENDPOINT_URL": self.url},
             credentials=lambda: FrozenCredentials("AKIAIOSFODNN7EXAMPLE", "secret-key", "session-token"),
             sleep=lambda _: None,

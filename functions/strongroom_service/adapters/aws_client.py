@@ -53,11 +53,13 @@ _THROTTLING_CODES: Final = frozenset(
 class AwsCallFailed(Exception):
     """A call did not succeed. `code` is AWS's error code, or `Unreachable` when no answer came; never a message.
 
-    AWS's messages can quote the request, so they stop here.
+    AWS's messages can quote the request, so they stop here. `reasons` are the codes by which DynamoDB cancelled a
+    transaction, one for each of its items.
     """
 
-    def __init__(self, operation: str, code: str) -> None:
+    def __init__(self, operation: str, code: str, *, reasons: tuple[str, ...] = ()) -> None:
         self.code = code
+        self.reasons = reasons
         super().__init__(f"{operation}: {code}")
 
     @property
@@ -193,7 +195,7 @@ class PendingCall:
         self._endpoint.release(connection)
         if status == HTTPStatus.OK:
             return self._parse(body)
-        error = AwsCallFailed(self._operation.name, _error_code(body, status))
+        error = AwsCallFailed(self._operation.name, _error_code(body, status), reasons=_reasons(body))
         if error.is_decision:
             raise error
         self._failure = error.code
@@ -292,3 +294,11 @@ def _error_code(body: bytes, status: int) -> str:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and code not in _RETRYABLE_CODES:
         return "InternalFailure"
     return code or f"Http{status}"
+
+
+def _reasons(body: bytes) -> tuple[str, ...]:
+    """Why a transaction was cancelled: a code for each of its items (`None` where it was not the cause)."""
+    try:
+        return tuple(str(reason.get("Code")) for reason in json.loads(body).get("CancellationReasons", ()))
+    except (ValueError, AttributeError, TypeError):
+        return ()

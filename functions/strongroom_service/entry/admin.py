@@ -5,22 +5,23 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 from mangum import Mangum
-
-from strongroom_service.domain.errors import InvalidRequest
 
 from .admin_wiring import write_ports
 from .api.application import Boundary, create_app
 from .api.events import routed_event
 from .environment import Environment
-from .error_table import as_domain_error
 from .failure_log import FailureLog
 from .identity import request_id_of
+from .metrics import FunctionMetrics
+from .refusals import Refusals
 from .responses import error_response
 
 Event = Mapping[str, Any]
+
+FUNCTION: Final = "admin"
 
 # The adapter logs each request's path, and exceptions with their messages, which can quote a value.
 logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)
@@ -29,9 +30,9 @@ logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)
 class Admin:
     """The admin function over its application."""
 
-    def __init__(self, app: Boundary, *, environment: Environment) -> None:
-        self._region = environment.region
-        self._failures = FailureLog(service=f"strongroom-{environment.stage}-admin")
+    def __init__(self, app: Boundary, *, region: str, refusals: Refusals) -> None:
+        self._region = region
+        self._refusals = refusals
         _ensure_event_loop()
         self._adapter = Mangum(app, lifespan="off")
 
@@ -40,11 +41,8 @@ class Admin:
         request_id = request_id_of(event)
         try:
             answer: dict[str, Any] = self._adapter(routed_event(event), context)
-        except InvalidRequest as invalid:
-            return error_response(invalid, request_id=request_id, region=self._region)
         except Exception as error:  # noqa: BLE001  # the border: whatever it is, the caller gets the one error body
-            told = as_domain_error(error)
-            self._failures.write(error, told=told, request_id=request_id)
+            told = self._refusals.tell(error, request_id=request_id)
             return error_response(told, request_id=request_id, region=self._region)
         return answer
 
@@ -55,11 +53,19 @@ def _ensure_event_loop() -> None:
     asyncio.set_event_loop(asyncio.new_event_loop())
 
 
+def make_admin(variables: Mapping[str, str]) -> Admin:
+    """The admin function that an environment describes; raises `EnvironmentInvalidError`."""
+    environment = Environment.parse(variables)
+    metrics = FunctionMetrics(stage=environment.stage, function=FUNCTION)
+    refusals = Refusals(failures=FailureLog(service=f"strongroom-{environment.stage}-{FUNCTION}"), metrics=metrics)
+    app = create_app(partial(write_ports, environment, metrics), environment, refusals=refusals, metrics=metrics)
+    return Admin(app, region=environment.region, refusals=refusals)
+
+
 @cache
 def _admin() -> Admin:
     """Made at the first request: what stands before it would be part of a snapshot and repeat in every copy."""
-    environment = Environment.parse(os.environ)
-    return Admin(create_app(partial(write_ports, environment), environment), environment=environment)
+    return make_admin(os.environ)
 
 
 def handler(event: Event, context: Any) -> dict[str, Any]:  # noqa: ANN401  # Lambda's own object, passed on unread

@@ -4,17 +4,16 @@ import time
 
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb.store import DynamoSecretStore
-from strongroom_service.adapters.envelope.encryption import KmsEncryption
-from strongroom_service.adapters.kinesis import KinesisAuditLog
 from strongroom_service.adapters.static_policy import StaticPolicy
 from strongroom_service.adapters.system import SystemClock, SystemRandomness
 from strongroom_service.adapters.writership import ConfiguredWriter
-from strongroom_service.usecases.ports import WritePorts
+from strongroom_service.usecases.ports import Measurements, WritePorts
 
 from .environment import INITIAL_EPOCH, Environment
+from .shared_wiring import audit_log, encryption
 
 
-def write_ports(environment: Environment) -> WritePorts:
+def write_ports(environment: Environment, measurements: Measurements) -> WritePorts:
     """The write side's ports over AWS. Nothing is called and no credential is looked up yet."""
     client = AwsClient(region=environment.region)
     randomness = SystemRandomness()
@@ -23,8 +22,8 @@ def write_ports(environment: Environment) -> WritePorts:
         clock=SystemClock(),
         randomness=randomness,
         store=DynamoSecretStore(table=environment.table, region=environment.region),
-        encryption=KmsEncryption(client=client, key_arn=environment.envelope_key, randomness=randomness),
-        audit=KinesisAuditLog(client=client, stream=environment.audit_stream, randomness=randomness),
+        encryption=encryption(environment, client, randomness=randomness, measurements=measurements),
+        audit=audit_log(environment, client, randomness=randomness, measurements=measurements),
         policy=StaticPolicy(environment.roles),
         writership=ConfiguredWriter(region=environment.writer_region, epoch=INITIAL_EPOCH),
         sleep=time.sleep,

@@ -13,6 +13,9 @@ CONTROL_TABLE: Final = "STRONGROOM_CONTROL_TABLE"
 WRITER_REGION: Final = "STRONGROOM_WRITER_REGION"
 ENVELOPE_KEY: Final = "STRONGROOM_ENVELOPE_KEY"
 AUDIT_STREAM: Final = "STRONGROOM_AUDIT_STREAM"
+AUDIT_BUFFER: Final = "STRONGROOM_AUDIT_BUFFER"
+AUDIT_BUFFER_EVENTS: Final = "STRONGROOM_AUDIT_BUFFER_EVENTS"
+REGIONS: Final = "STRONGROOM_REGIONS"
 TENANTS: Final = "STRONGROOM_TENANTS"
 ROLES: Final = "STRONGROOM_ROLES"
 REGION: Final = "AWS_REGION"
@@ -35,7 +38,13 @@ class Environment:
     writer_region: str
     envelope_key: str
     """ARN of the envelope key in this region."""
+    regions: tuple[str, ...]
+    """Every region of the deployment: each has a copy of the envelope key."""
     audit_stream: str
+    audit_buffer: str
+    """The table that takes audit records while the stream does not."""
+    audit_buffer_events: int
+    """How many events it takes."""
     tenants_of_account: Mapping[str, tuple[str, ...]]
     roles: tuple[RoleBinding, ...]
 
@@ -48,7 +57,10 @@ class Environment:
             table=required(variables, TABLE),
             writer_region=required(variables, WRITER_REGION),
             envelope_key=required(variables, ENVELOPE_KEY),
+            regions=_regions(variables),
             audit_stream=required(variables, AUDIT_STREAM),
+            audit_buffer=required(variables, AUDIT_BUFFER),
+            audit_buffer_events=whole_number(variables, AUDIT_BUFFER_EVENTS),
             tenants_of_account=_accounts(_json(variables, TENANTS)),
             roles=_roles(_json(variables, ROLES)),
         )
@@ -60,6 +72,21 @@ def required(variables: Mapping[str, str], name: str) -> str:
     if not value:
         raise EnvironmentInvalidError(f"{name} is missing")
     return value
+
+
+def whole_number(variables: Mapping[str, str], name: str) -> int:
+    """A variable that must be a whole number of at least 1; raises `EnvironmentInvalidError`."""
+    text = required(variables, name)
+    if not text.isascii() or not text.isdecimal() or int(text) == 0:
+        raise EnvironmentInvalidError(f"{name} must be a whole number of at least 1")
+    return int(text)
+
+
+def _regions(variables: Mapping[str, str]) -> tuple[str, ...]:
+    regions = tuple(required(variables, REGIONS).split(","))
+    if required(variables, REGION) not in regions:
+        raise EnvironmentInvalidError(f"{REGIONS} must name this region too")
+    return regions
 
 
 def _json(variables: Mapping[str, str], name: str) -> Any:  # noqa: ANN401  # JSON of any shape, checked by the callers

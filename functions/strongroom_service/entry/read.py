@@ -1,13 +1,15 @@
 """The reader function: values, batches, revisions, health. The path that every workload takes.
 
 Routes are told apart by API Gateway's `resource`, which names one of four; a general router would cost each read
-more than its policy decision does (docs/decisions.md). A read that succeeds logs nothing: its record is the audit.
+more than its policy decision does (docs/decisions.md). A read that succeeds logs nothing but its share of a line of
+metrics: its record is the audit.
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from strongroom_service.domain.access import Caller
 from strongroom_service.domain.errors import DomainError, NotFound
@@ -16,16 +18,19 @@ from strongroom_service.usecases.read_revisions import Revision, read_revisions
 from strongroom_service.usecases.read_values import ReadValue, read_batch, read_value
 
 from .environment import Environment
-from .error_table import as_domain_error, error_body, status_of
+from .error_table import error_body
 from .failure_log import FailureLog
 from .identity import caller_of, request_id_of
+from .metrics import FunctionMetrics
 from .reader_requests import parse_batch, parse_read, parse_revisions, single_query_parameters
 from .reader_wiring import read_ports
+from .refusals import Refusals
 from .responses import error_response, json_response
 
 Event = Mapping[str, Any]
 
-_SERVER_ERROR: Final = 500
+FUNCTION: Final = "reader"
+_UNROUTED: Final = "unrouted"
 
 
 class Reader:
@@ -38,28 +43,37 @@ class Reader:
         tenants_of_account: Mapping[str, tuple[str, ...]],
         ports: ReadPorts,
         failures: FailureLog,
+        metrics: FunctionMetrics,
     ) -> None:
         self._region = region
         self._tenants_of_account = tenants_of_account
         self._ports = ports
-        self._failures = failures
-        self._routes: dict[tuple[str, str], Callable[[Event], dict[str, object]]] = {
-            ("GET", "/values/{environment}/{path+}"): self._read,
-            ("POST", "/batch/values"): self._read_batch,
-            ("POST", "/revisions"): self._read_revisions,
-            ("GET", "/health"): self._health,
+        self._metrics = metrics
+        self._refusals = Refusals(failures=failures, metrics=metrics)
+        self._routes: dict[tuple[str, str], tuple[str, Callable[[Event], dict[str, object]]]] = {
+            ("GET", "/values/{environment}/{path+}"): ("readValue", self._read),
+            ("POST", "/batch/values"): ("readValues", self._read_batch),
+            ("POST", "/revisions"): ("readRevisions", self._read_revisions),
+            ("GET", "/health"): ("getHealth", self._health),
         }
 
     def handle(self, event: Event) -> dict[str, Any]:
         """Answer one proxy event; every failure becomes an answer too."""
+        started = time.perf_counter()
         request_id = request_id_of(event)
+        key = (str(event.get("httpMethod")), str(event.get("resource")))
+        operation, route = self._routes.get(key, (_UNROUTED, self._unrouted))
         try:
-            route = self._routes.get((str(event.get("httpMethod")), str(event.get("resource"))))
-            if route is None:
-                raise NotFound("There is no such route.")  # noqa: TRY301  # refused like all else
             return json_response(200, route(event), request_id=request_id, region=self._region)
         except Exception as error:  # noqa: BLE001  # the border: whatever it is, the caller gets the one error body
-            return self._failed(error, request_id=request_id)
+            told = self._refusals.tell(error, request_id=request_id)
+            return error_response(told, request_id=request_id, region=self._region)
+        finally:
+            self._metrics.request_ended(operation, seconds=time.perf_counter() - started)
+
+    def _unrouted(self, event: Event) -> NoReturn:
+        del event
+        raise NotFound("There is no such route.")
 
     def _read(self, event: Event) -> dict[str, object]:
         caller = self._caller(event)
@@ -72,7 +86,7 @@ class Reader:
         items = parse_batch(event, tenant=caller.tenant)
         results = read_batch(items, caller=caller, ports=self._ports)
         entries = [
-            _failed_item(item.name.secret_path, result, request_id=caller.request_id)
+            self._failed_item(item.name.secret_path, result, request_id=caller.request_id)
             if isinstance(result, DomainError)
             else {"secretPath": item.name.secret_path, "value": _value(result)}
             for item, result in zip(items, results, strict=True)
@@ -84,7 +98,7 @@ class Reader:
         items = parse_revisions(event, tenant=caller.tenant)
         results = read_revisions(items, caller=caller, ports=self._ports)
         entries = [
-            _failed_item(item.name.secret_path, result, request_id=caller.request_id)
+            self._failed_item(item.name.secret_path, result, request_id=caller.request_id)
             if isinstance(result, DomainError)
             else _revision(result)
             for item, result in zip(items, results, strict=True)
@@ -98,11 +112,9 @@ class Reader:
     def _caller(self, event: Event) -> Caller:
         return caller_of(event, self._tenants_of_account)
 
-    def _failed(self, error: Exception, *, request_id: str) -> dict[str, Any]:
-        told = as_domain_error(error)
-        if status_of(told) >= _SERVER_ERROR:
-            self._failures.write(error, told=told, request_id=request_id)
-        return error_response(told, request_id=request_id, region=self._region)
+    def _failed_item(self, secret_path: str, error: DomainError, *, request_id: str) -> dict[str, object]:
+        told = self._refusals.tell(error, request_id=request_id)
+        return {"secretPath": secret_path, **error_body(told, request_id=request_id)}
 
 
 def _value(read: ReadValue) -> dict[str, object]:
@@ -131,18 +143,16 @@ def _revision(revision: Revision) -> dict[str, object]:
     }
 
 
-def _failed_item(secret_path: str, error: DomainError, *, request_id: str) -> dict[str, object]:
-    return {"secretPath": secret_path, **error_body(error, request_id=request_id)}
-
-
 def make_reader(variables: Mapping[str, str]) -> Reader:
     """The reader that a function's environment describes; raises `EnvironmentInvalidError`."""
     environment = Environment.parse(variables)
+    metrics = FunctionMetrics(stage=environment.stage, function=FUNCTION)
     return Reader(
         region=environment.region,
         tenants_of_account=environment.tenants_of_account,
-        ports=read_ports(environment),
-        failures=FailureLog(service=f"strongroom-{environment.stage}-reader"),
+        ports=read_ports(environment, metrics),
+        failures=FailureLog(service=f"strongroom-{environment.stage}-{FUNCTION}"),
+        metrics=metrics,
     )
 
 

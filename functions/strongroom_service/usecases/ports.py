@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from strongroom_service.domain.access import Action, Decision, Principal, Resource
@@ -201,11 +202,84 @@ class PendingRecord(Protocol):
         ...
 
 
+class Metric(StrEnum):
+    """What is measured, by the names that metrics and alarms carry. Durations are in milliseconds."""
+
+    DURATION = "Duration"
+    """A request, from event to answer."""
+    STORE_TIME = "StoreTime"
+    DECRYPT_TIME = "DecryptTime"
+    AUDIT_TIME = "AuditTime"
+    """The wait for the record that remains when decryption is done."""
+    KMS_CALLS = "KmsCalls"
+    KMS_FALLBACKS = "KmsFallbacks"
+    """Keys opened by another region's KMS."""
+    KEY_CACHE_HITS = "KeyCacheHits"
+    AUDIT_STREAMED = "AuditStreamed"
+    AUDIT_BUFFERED = "AuditBuffered"
+    AUDIT_UNAVAILABLE = "AuditUnavailable"
+    """Events that found no durable place: their requests were refused."""
+    AUDIT_WAITING = "AuditWaiting"
+    """Events in the buffer."""
+    AUDIT_DRAINED = "AuditDrained"
+    DENIALS = "Denials"
+    ERRORS = "Errors"
+
+
+class Measurements(Protocol):
+    """Where measurements go. Never raises, never waits."""
+
+    def count(self, metric: Metric, value: int = 1) -> None:
+        """So many of something."""
+        ...
+
+    def time(self, metric: Metric, seconds: float) -> None:
+        """How long something took."""
+        ...
+
+
 class AuditLog(Protocol):
     """Where the audit goes."""
 
     def begin(self, events: Sequence[AuditEvent]) -> PendingRecord:
         """Send the events as one record, without waiting."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BufferedRecord:
+    """A record that waits: so many events as JSON lines."""
+
+    key: str
+    lines: bytes
+    events: int
+
+
+class BufferedRecords(Protocol):
+    """The buffer as the drain sees it. All raise `StoreUnavailable` or `Throttled`."""
+
+    def waiting(self) -> dict[int, int]:
+        """Events by shard, for the shards that have any."""
+        ...
+
+    def take(self, shard: int, limit: int) -> Sequence[BufferedRecord]:
+        """The oldest records of a shard; they stay there."""
+        ...
+
+    def remove(self, shard: int, records: Sequence[BufferedRecord]) -> None:
+        """Remove records and count them off. Removing what another drain has removed changes nothing."""
+        ...
+
+    def correct(self, shard: int, *, counted: int) -> None:
+        """Set the counter of an empty shard right, if it still says `counted`."""
+        ...
+
+
+class AuditStream(Protocol):
+    """The stream as the drain sees it."""
+
+    def put(self, records: Sequence[bytes]) -> Sequence[bool]:
+        """Put records; which of them the stream acknowledged. A stream that does not answer acknowledged none."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The admin function's application: routes, errors, and the headers that every answer has."""
 
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final
@@ -14,8 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom_service.domain.errors import DomainError, NotFound
 from strongroom_service.entry.environment import Environment
-from strongroom_service.entry.failure_log import FailureLog
 from strongroom_service.entry.identity import request_id_of
+from strongroom_service.entry.metrics import FunctionMetrics
+from strongroom_service.entry.refusals import Refusals
 from strongroom_service.entry.responses import common_headers
 from strongroom_service.usecases.ports import WritePorts
 
@@ -41,9 +43,13 @@ READER_ROUTES: Final = {
 """What the reader serves; API Gateway sends the other methods of these paths here, to be refused."""
 
 
-def create_app(ports_factory: Callable[[], WritePorts], environment: Environment) -> "Boundary":
+_UNROUTED: Final = "unrouted"
+
+
+def create_app(
+    ports_factory: Callable[[], WritePorts], environment: Environment, *, refusals: Refusals, metrics: FunctionMetrics
+) -> "Boundary":
     """The application over ports that are made at its first request."""
-    failures = FailureLog(service=f"strongroom-{environment.stage}-admin")
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -58,25 +64,25 @@ def create_app(ports_factory: Callable[[], WritePorts], environment: Environment
             Exception: on_error,
         },
     )
-    app.state.failures = failures
-    app.state.surroundings = Surroundings(
-        ports=cache(ports_factory), tenants_of_account=environment.tenants_of_account, failures=failures
-    )
+    app.state.refusals = refusals
+    app.state.surroundings = Surroundings(ports=cache(ports_factory), tenants_of_account=environment.tenants_of_account)
     for router in ROUTERS:
         app.include_router(router)
-    return Boundary(app, region=environment.region, failures=failures)
+    return Boundary(app, region=environment.region, refusals=refusals, metrics=metrics)
 
 
 class Boundary:
-    """The outermost layer: common headers on every answer, and no exception goes past it."""
+    """The outermost layer: common headers on every answer, its time, and no exception goes past it."""
 
-    def __init__(self, app: ASGIApp, *, region: str, failures: FailureLog) -> None:
+    def __init__(self, app: ASGIApp, *, region: str, refusals: Refusals, metrics: FunctionMetrics) -> None:
         self._app = app
         self._region = region
-        self._failures = failures
+        self._refusals = refusals
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        begun = time.perf_counter()
         request_id = request_id_of(original_event(scope))
         headers = common_headers(request_id=request_id, region=self._region)
         encoded = [(k.lower().encode("latin-1"), v.encode("latin-1", "replace")) for k, v in headers.items()]
@@ -94,8 +100,15 @@ class Boundary:
         except Exception as error:  # noqa: BLE001  # the border: it was answered and logged, or is now
             # The framework raises again what it has answered for a handler of `Exception`.
             if not started:
-                answer = respond(error, request_id=request_id, failures=self._failures)
+                answer = respond(error, request_id=request_id, refusals=self._refusals)
                 await answer(scope, receive, send_with_headers)
+        finally:
+            self._metrics.request_ended(_operation(scope), seconds=time.perf_counter() - begun)
+
+
+def _operation(scope: Scope) -> str:
+    """The operation's id in the interface's document; one name for all that no route was found for."""
+    return str(getattr(scope.get("route"), "operation_id", None) or _UNROUTED)
 
 
 async def _on_unrouted(request: Request, error: Exception) -> Response:
@@ -103,7 +116,7 @@ async def _on_unrouted(request: Request, error: Exception) -> Response:
     del error
     allowed = set(_methods(request.url.path))
     told = MethodNotAllowed(allowed) if allowed else NotFound("There is no such path.")
-    return respond(told, request_id=request_id_of(original_event(request.scope)), failures=request.app.state.failures)
+    return respond(told, request_id=request_id_of(original_event(request.scope)), refusals=request.app.state.refusals)
 
 
 def _methods(path: str) -> Iterator[str]:

@@ -9,16 +9,15 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from strongroom_service.domain.errors import DomainError, InvalidRequest, ValueTooLarge, Violation
-from strongroom_service.entry.error_table import as_domain_error, error_body, error_headers, status_of
-from strongroom_service.entry.failure_log import FailureLog
+from strongroom_service.entry.error_table import error_body, error_headers, status_of
 from strongroom_service.entry.identity import request_id_of
+from strongroom_service.entry.refusals import Refusals
 
 from .events import original_event
 from .fields import RULE, TOO_LARGE
 
 PATH_PARAMETERS: Final = ("secretId", "versionNumber", "alias", "environment", "path")
 
-_SERVER_ERROR: Final = 500
 _MAX_VIOLATIONS: Final = 20
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -48,17 +47,14 @@ class MethodNotAllowed(DomainError):
         super().__init__(details={"allowed": list(self.allowed)})
 
 
-def respond(error: BaseException, *, request_id: str, failures: FailureLog) -> Response:
-    """An error's answer; what is ours to mend is logged too, by types and places only."""
-    told = as_domain_error(error)
-    status = status_of(told)
-    if status >= _SERVER_ERROR:
-        failures.write(error, told=told, request_id=request_id)
+def respond(error: BaseException, *, request_id: str, refusals: Refusals) -> Response:
+    """An error's answer."""
+    told = refusals.tell(error, request_id=request_id)
     headers = error_headers(told)
     if isinstance(told, MethodNotAllowed):
         # RFC 9110, section 15.5.6.
         headers["Allow"] = ", ".join(told.allowed)
-    return JSONResponse(error_body(told, request_id=request_id), status_code=status, headers=headers)
+    return JSONResponse(error_body(told, request_id=request_id), status_code=status_of(told), headers=headers)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
@@ -68,7 +64,7 @@ async def on_error(request: Request, error: Exception) -> Response:
         errors = [{**found, "loc": found["loc"][1:]} for found in error.errors()]
         error = InvalidRequest(violations_of(errors, shape={"": PATH_PARAMETERS}, root="path"))
     request_id = request_id_of(original_event(request.scope))
-    return respond(error, request_id=request_id, failures=request.app.state.failures)
+    return respond(error, request_id=request_id, refusals=request.app.state.refusals)
 
 
 def refusal_of(error: ValidationError, model: type[BaseModel], *, root: str) -> InvalidRequest:

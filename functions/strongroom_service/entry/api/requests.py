@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from strongroom_service.domain.access import Caller
 from strongroom_service.domain.errors import DomainError, InvalidRequest, Violation
-from strongroom_service.entry.failure_log import FailureLog
 from strongroom_service.entry.identity import caller_of, header
 from strongroom_service.entry.json_body import parse_body
 from strongroom_service.entry.reader_requests import single_query_parameters
@@ -38,7 +37,6 @@ class Surroundings:
     ports: Callable[[], WritePorts]
     """Makes the ports at the first request and returns the same ones afterwards."""
     tenants_of_account: Mapping[str, tuple[str, ...]]
-    failures: FailureLog
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from strongroom_service.domain.errors import StoreUnavailable
 from strongroom_service.entry.admin import Admin
 from strongroom_service.entry.api.application import create_app
 from strongroom_service.entry.environment import Environment
+from strongroom_service.entry.failure_log import FailureLog
+from strongroom_service.entry.metrics import FunctionMetrics
+from strongroom_service.entry.refusals import Refusals
 from tests.support.deployment import WRITER, Deployment
 from tests.support.events import ENVIRONMENT, proxy_event
 
@@ -27,8 +30,10 @@ class Caller:
         self.deployment = Deployment()
         # A logger keeps the output that it began with: each caller has one of its own.
         environment = Environment.parse({**ENVIRONMENT, "STRONGROOM_STAGE": f"test-{next(STAGES)}"})
-        app = create_app(self.deployment.write_ports, environment)
-        self._admin = Admin(app, environment=environment)
+        metrics = FunctionMetrics(stage=environment.stage, function="admin")
+        refusals = Refusals(failures=FailureLog(service=f"{environment.stage}-admin"), metrics=metrics)
+        app = create_app(self.deployment.write_ports, environment, refusals=refusals, metrics=metrics)
+        self._admin = Admin(app, region=environment.region, refusals=refusals)
 
     def __call__(self, method: str, path: str, body: Any = None, **said: Any) -> tuple[int, dict[str, Any]]:
         """The status and the body, with what every answer must have checked."""

@@ -11,7 +11,10 @@ VARIABLES = {
     "STRONGROOM_TABLE": "strongroom-test-secrets",
     "STRONGROOM_WRITER_REGION": "us-east-1",
     "STRONGROOM_ENVELOPE_KEY": "arn:aws:kms:us-east-1:123456789012:key/mrk-0",
+    "STRONGROOM_REGIONS": "us-east-1,us-west-2",
     "STRONGROOM_AUDIT_STREAM": "strongroom-test-audit",
+    "STRONGROOM_AUDIT_BUFFER": "strongroom-test-audit-buffer",
+    "STRONGROOM_AUDIT_BUFFER_EVENTS": "6400",
     "STRONGROOM_TENANTS": '{"blue":["123456789012"],"green":["123456789012","210987654321"]}',
     "STRONGROOM_ROLES": '[{"principal":"iam:x","role":"reader","tenant":"blue","prefix":"payments/"}]',
 }
@@ -21,6 +24,8 @@ def test_reads_every_variable() -> None:
     """The whole environment as one value."""
     environment = Environment.parse(VARIABLES)
     assert environment.region == "us-east-1"
+    assert environment.regions == ("us-east-1", "us-west-2")
+    assert environment.audit_buffer_events == 6400
     assert environment.tenants_of_account == {"123456789012": ("blue", "green"), "210987654321": ("green",)}
     assert environment.roles == (RoleBinding("iam:x", Role.READER, "blue", None, "payments/"),)
 
@@ -37,6 +42,10 @@ def test_names_the_variable_that_is_missing(name: str, value: str | None) -> Non
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("STRONGROOM_REGIONS", "us-west-2,eu-west-1"),
+        ("STRONGROOM_AUDIT_BUFFER_EVENTS", "0"),
+        ("STRONGROOM_AUDIT_BUFFER_EVENTS", "-1"),
+        ("STRONGROOM_AUDIT_BUFFER_EVENTS", "\u0663"),
         ("STRONGROOM_TENANTS", "no json"),
         ("STRONGROOM_TENANTS", "[]"),
         ("STRONGROOM_TENANTS", '{"a": "b"}'),
@@ -49,6 +58,6 @@ def test_names_the_variable_that_is_missing(name: str, value: str | None) -> Non
     ],
 )
 def test_names_the_variable_that_cannot_be_read(name: str, value: str) -> None:
-    """JSON of another shape is refused at the start, not at the first request that needs it."""
+    """A value of another shape is refused at the start, not at the first request that needs it."""
     with pytest.raises(EnvironmentInvalidError, match=name):
         Environment.parse({**VARIABLES, name: value})

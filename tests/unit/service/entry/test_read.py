@@ -17,6 +17,7 @@ from strongroom_service.domain.errors import (
     Throttled,
 )
 from strongroom_service.entry.failure_log import FailureLog
+from strongroom_service.entry.metrics import FunctionMetrics
 from strongroom_service.entry.read import Reader
 from tests.support.deployment import NAME, WRITER, Deployment
 from tests.support.events import ACCOUNT, proxy_event
@@ -38,6 +39,7 @@ class Caller:
             ports=self.deployment.read_ports(),
             # A logger keeps the output that it began with: each caller has one of its own.
             failures=FailureLog(service=f"test-reader-{next(SERVICES)}"),
+            metrics=FunctionMetrics(stage="test", function="reader"),
         )
 
     def __call__(self, method: str, resource: str, body: Any = None, **said: Any) -> tuple[int, dict[str, Any], str]:

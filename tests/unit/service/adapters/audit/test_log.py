@@ -1,43 +1,25 @@
-"""The audit log over Kinesis: one record a request, chained, and no receipt without an acknowledgement."""
+"""The audit log: one record a request, chained, by the stream or by the buffer, and no receipt without either."""
 
 import base64
 import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from strongroom_service.adapters.kinesis import KinesisAuditLog
+from strongroom_service.adapters.audit.buffer import AuditBuffer
+from strongroom_service.adapters.audit.log import ChainedAuditLog
+from strongroom_service.adapters.breaker import CircuitBreaker
 from strongroom_service.adapters.system import SystemRandomness
-from strongroom_service.domain.audit import NO_HASH, AuditAction, AuditEvent, Phase, record_hash
+from strongroom_service.domain.audit import NO_HASH, record_hash
 from strongroom_service.domain.errors import AuditUnavailable
+from strongroom_service.usecases.ports import Metric
+from tests.support.auditing import EVENT, FakeMeasurements
 from tests.support.scripted_aws import Answer, ScriptedAws, scripted_aws
 
 ACKNOWLEDGED = Answer({"ShardId": "shardId-000000000000", "SequenceNumber": "49"})
-EVENT = AuditEvent(
-    event_id="01900000-0000-7000-8000-000000000001",
-    operation_id="01900000-0000-7000-8000-000000000000",
-    phase=Phase.RELEASE,
-    time=datetime(2026, 6, 6, 14, 30, tzinfo=UTC),
-    tenant="default",
-    environment="prod",
-    path="payments/db-password",
-    secret_id="sec_0123-4567-89ab-cdef01234567",
-    version=1,
-    action=AuditAction.READ,
-    allowed=True,
-    reasons=("role:reader@*",),
-    outcome="",
-    actor="iam:arn:aws:iam::123456789012:role/app",
-    session="s",
-    source_ip="192.0.2.1",
-    user_agent="test",
-    request_id="r",
-    region="us-east-1",
-)
 
 
 @pytest.fixture
@@ -46,8 +28,39 @@ def aws() -> Iterator[ScriptedAws]:
         yield script
 
 
-def log(aws: ScriptedAws) -> KinesisAuditLog:
-    return KinesisAuditLog(client=aws.client(), stream="strongroom-test-audit", randomness=SystemRandomness())
+class Time:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def log(aws: ScriptedAws, *, measurements: FakeMeasurements | None = None, time: Time | None = None) -> ChainedAuditLog:
+    """A log whose buffer refuses unless the test scripts it."""
+    randomness, client = SystemRandomness(), aws.client()
+    return ChainedAuditLog(
+        client=client,
+        stream="strongroom-test-audit",
+        buffer=AuditBuffer(
+            client=client,
+            table="strongroom-test-audit-buffer",
+            size=6400,
+            randomness=randomness,
+            monotonic=time or Time(),
+        ),
+        randomness=randomness,
+        measurements=measurements or FakeMeasurements(),
+        breaker=CircuitBreaker(monotonic=time or Time()),
+    )
+
+
+def buffered_lines(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lines of a record that was put into the buffer."""
+    _, put = request["TransactItems"]
+    return [json.loads(line) for line in base64.b64decode(put["Put"]["Item"]["lines"]["B"]).splitlines()]
 
 
 def lines(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -103,8 +116,8 @@ def test_partition_keys_are_random(aws: ScriptedAws) -> None:
     ],
     ids=["hung up", "throttled", "internal", "denied", "no stream", "no sequence number"],
 )
-def test_without_an_acknowledgement_there_is_no_receipt(aws: ScriptedAws, failure: Answer) -> None:
-    """Whatever keeps Kinesis from acknowledging, the answer is `audit_unavailable`."""
+def test_without_any_acknowledgement_there_is_no_receipt(aws: ScriptedAws, failure: Answer) -> None:
+    """Whatever keeps the stream from acknowledging: if the buffer cannot either, the answer is `audit_unavailable`."""
     aws.script("PutRecord", failure)
     with pytest.raises(AuditUnavailable):
         log(aws).begin([EVENT]).receipts()
@@ -121,10 +134,12 @@ def test_a_put_is_tried_twice(aws: ScriptedAws) -> None:
 def test_an_unacknowledged_put_closes_the_chain(aws: ScriptedAws) -> None:
     """The next chain begins at one and names the chain before it with its last acknowledged record."""
     aws.script("PutRecord", ACKNOWLEDGED, Answer.error("AccessDeniedException"), ACKNOWLEDGED)
-    audit = log(aws)
+    time = Time()
+    audit = log(aws, time=time)
     (last,) = audit.begin([EVENT]).receipts()
     with pytest.raises(AuditUnavailable):
         audit.begin([EVENT]).receipts()
+    time.seconds += 31
     audit.begin([EVENT]).receipts()
     record = lines(aws.asked("PutRecord")[-1])[0]
     assert record["sequence"] == 1
@@ -135,9 +150,11 @@ def test_an_unacknowledged_put_closes_the_chain(aws: ScriptedAws) -> None:
 def test_chains_that_were_never_acknowledged_are_not_followed(aws: ScriptedAws) -> None:
     """After failures only, a new chain ties in where something is known to be stored: at first nowhere."""
     aws.script("PutRecord", Answer.error("AccessDeniedException"), ACKNOWLEDGED)
-    audit = log(aws)
+    time = Time()
+    audit = log(aws, time=time)
     with pytest.raises(AuditUnavailable):
         audit.begin([EVENT]).receipts()
+    time.seconds += 31
     audit.begin([EVENT]).receipts()
     assert lines(aws.asked("PutRecord")[-1])[0]["follows"] is None
 
@@ -146,10 +163,73 @@ def test_a_chain_that_failed_twice_still_ties_in_at_the_last_stored_record(aws: 
     """Two failures in a row do not lose the link."""
     refused = Answer.error("AccessDeniedException")
     aws.script("PutRecord", ACKNOWLEDGED, refused, refused, ACKNOWLEDGED)
-    audit = log(aws)
+    time = Time()
+    audit = log(aws, time=time)
     (last,) = audit.begin([EVENT]).receipts()
     for _ in range(2):
         with pytest.raises(AuditUnavailable):
             audit.begin([EVENT]).receipts()
+        time.seconds += 31
     audit.begin([EVENT]).receipts()
     assert lines(aws.asked("PutRecord")[-1])[0]["follows"]["chainId"] == last.chain_id
+
+
+def test_what_the_stream_refuses_goes_into_the_buffer_byte_by_byte(aws: ScriptedAws) -> None:
+    """The same lines: should the stream have taken them after all, the two copies are one and the same."""
+    aws.script("PutRecord", Answer.error("InternalFailure", status=500))
+    aws.script("TransactWriteItems", Answer({}))
+    measurements = FakeMeasurements()
+    audit = log(aws, measurements=measurements)
+    (receipt,) = audit.begin([EVENT]).receipts()
+    (put,) = aws.asked("TransactWriteItems")
+    assert buffered_lines(put) == lines(aws.asked("PutRecord")[-1])
+    assert buffered_lines(put)[0]["hash"] == receipt.hash
+    assert measurements.counts == {Metric.AUDIT_BUFFERED: 1}
+
+
+def test_a_buffered_record_keeps_the_chain(aws: ScriptedAws) -> None:
+    """It is durable, so the next record follows it."""
+    aws.script("PutRecord", Answer(hang_up=True))
+    aws.script("TransactWriteItems", Answer({}))
+    audit = log(aws)
+    receipts = [audit.begin([EVENT]).receipts()[0] for _ in range(3)]
+    assert [receipt.sequence for receipt in receipts] == [1, 2, 3]
+    assert len({receipt.chain_id for receipt in receipts}) == 1
+
+
+def test_a_stream_that_failed_is_left_alone_for_half_a_minute(aws: ScriptedAws) -> None:
+    """Records go straight into the buffer; then one tries the stream, and with its success all do."""
+    aws.script("PutRecord", Answer(hang_up=True), Answer(hang_up=True), ACKNOWLEDGED)
+    aws.script("TransactWriteItems", Answer({}))
+    time = Time()
+    audit = log(aws, time=time)
+    for _ in range(3):
+        audit.begin([EVENT]).receipts()
+    assert len(aws.asked("PutRecord")) == 2
+    time.seconds += 31
+    for _ in range(2):
+        audit.begin([EVENT]).receipts()
+    assert len(aws.asked("PutRecord")) == 4
+    assert len(aws.asked("TransactWriteItems")) == 3
+
+
+def test_a_stream_that_throttles_is_asked_again_by_the_next_record(aws: ScriptedAws) -> None:
+    """It is alive: leaving it alone would fill the buffer for nothing."""
+    throttled = Answer.error("ProvisionedThroughputExceededException")
+    aws.script("PutRecord", throttled, throttled, ACKNOWLEDGED)
+    aws.script("TransactWriteItems", Answer({}))
+    measurements = FakeMeasurements()
+    audit = log(aws, measurements=measurements)
+    for _ in range(2):
+        audit.begin([EVENT, EVENT]).receipts()
+    assert measurements.counts == {Metric.AUDIT_BUFFERED: 2, Metric.AUDIT_STREAMED: 2}
+
+
+def test_a_record_that_finds_no_place_is_counted(aws: ScriptedAws) -> None:
+    """The alarm rings by this metric."""
+    aws.script("PutRecord", Answer(hang_up=True))
+    measurements = FakeMeasurements()
+    with pytest.raises(AuditUnavailable):
+        log(aws, measurements=measurements).begin([EVENT]).receipts()
+    assert measurements.counts == {Metric.AUDIT_UNAVAILABLE: 1}
+    assert measurements.times == [Metric.AUDIT_TIME]

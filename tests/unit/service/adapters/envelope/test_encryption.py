@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from strongroom_service.adapters.envelope.encryption import KmsEncryption
+from strongroom_service.adapters.envelope.kms import RegionalKms
 from strongroom_service.adapters.system import SystemRandomness
 from strongroom_service.domain.errors import DomainError, IntegrityFailure, KmsUnavailable
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.secret import WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.ports import VersionBinding
-from tests.support.scripted_aws import Answer, ScriptedAws, scripted_aws
+from tests.support.auditing import FakeMeasurements
+from tests.support.scripted_aws import REGION, Answer, ScriptedAws, scripted_aws
 
 ARN = "arn:aws:kms:us-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef"
 NAME = SecretName("default", "prod", "payments/db-password")
@@ -30,7 +32,10 @@ def aws() -> Iterator[ScriptedAws]:
 
 
 def encryption(aws: ScriptedAws) -> KmsEncryption:
-    return KmsEncryption(client=aws.client(), key_arn=ARN, randomness=SystemRandomness())
+    kms = RegionalKms(
+        clients={REGION: aws.client()}, key_arn=ARN, measurements=FakeMeasurements(), sleep=lambda _: None
+    )
+    return KmsEncryption(kms=kms, randomness=SystemRandomness(), measurements=FakeMeasurements())
 
 
 def test_a_new_namespace_key_is_made_by_kms_and_bound_to_its_namespace(aws: ScriptedAws) -> None:

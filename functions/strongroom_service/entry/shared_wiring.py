@@ -1,0 +1,42 @@
+"""What the reader and the admin function are both made of."""
+
+from strongroom_service.adapters.audit.buffer import AuditBuffer
+from strongroom_service.adapters.audit.log import ChainedAuditLog
+from strongroom_service.adapters.aws_client import AwsClient
+from strongroom_service.adapters.envelope.encryption import KmsEncryption
+from strongroom_service.adapters.envelope.kms import RegionalKms
+from strongroom_service.usecases.ports import Measurements, Randomness
+
+from .environment import Environment
+
+
+def audit_log(
+    environment: Environment, client: AwsClient, *, randomness: Randomness, measurements: Measurements
+) -> ChainedAuditLog:
+    """The audit log of this region."""
+    buffer = AuditBuffer(
+        client=client,
+        table=environment.audit_buffer,
+        size=environment.audit_buffer_events,
+        randomness=randomness,
+    )
+    return ChainedAuditLog(
+        client=client,
+        stream=environment.audit_stream,
+        buffer=buffer,
+        randomness=randomness,
+        measurements=measurements,
+    )
+
+
+def encryption(
+    environment: Environment, client: AwsClient, *, randomness: Randomness, measurements: Measurements
+) -> KmsEncryption:
+    """The envelope encryption, by this region's KMS and, when it does not answer, by the others'."""
+    others = {region: AwsClient(region=region) for region in environment.regions if region != environment.region}
+    kms = RegionalKms(
+        clients={environment.region: client, **others},
+        key_arn=environment.envelope_key,
+        measurements=measurements,
+    )
+    return KmsEncryption(kms=kms, randomness=randomness, measurements=measurements)
