@@ -24,9 +24,9 @@ LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400
 
 _KNOWN: Final = frozenset({
     "stage", "account", "primaryRegion", "replicaRegions", "writerCandidates", "witnessRegion", "tenants", "roles",
-    "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "auditBufferEvents", "objectLock", "logRetentionDays",
-    "accessLogRetentionDays", "tracing", "throttle", "reservedConcurrency", "alarmAddress", "target",
-    "terminationProtection",
+    "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "auditBufferEvents", "objectLock",
+    "logRetentionDays", "accessLogRetentionDays", "tracing", "throttle", "reservedConcurrency", "alarmAddress",
+    "target", "terminationProtection",
 })  # fmt: skip
 
 

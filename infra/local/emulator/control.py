@@ -7,7 +7,7 @@ from typing import Any
 
 from ministack import app
 
-from infra.local.emulator import patching, sessions
+from infra.local.emulator import function_workers, patching, sessions
 from infra.local.emulator.replicator import Knob, Replicator
 
 _PREFIX = "/_strongroom/"
@@ -35,6 +35,7 @@ def handle(replicator: Replicator, method: str, path: str, body: bytes) -> tuple
     | `GET replication`, `DELETE replication` | tells the knobs and how many writes wait; resets all |
     | `PUT replication/<region>` | sets `{"lagMs", "paused", "reorder", "seed"}` of what arrives in a region |
     | `POST replication/<region>/step` | lets `{"count"}` waiting writes arrive, also while paused |
+    | `DELETE environments` | ends every function's processes: the next request starts cold |
     | `POST sessions` | opens a session of `{"role"}`, `{"validSeconds"}` long, negative for one that has expired |
     """
     parts = [part for part in path.removeprefix(_PREFIX).split("/") if part]
@@ -54,6 +55,9 @@ def handle(replicator: Replicator, method: str, path: str, body: bytes) -> tuple
                 replicator.configure(region, knob, seed=wanted.get("seed"))
             case "POST", ["replication", region, "step"]:
                 return _OK, {"applied": replicator.step(region, int(wanted.get("count", 1)))}
+            case "DELETE", ["environments"]:
+                function_workers.end_all()
+                return _OK, {}
             case "POST", ["sessions"]:
                 valid = timedelta(seconds=float(wanted.get("validSeconds", 3600)))
                 return _OK, sessions.open_session(str(wanted.get("role")), valid=valid)

@@ -57,6 +57,11 @@ def _bound_workers() -> None:
     patching.replace(lambda_svc, "acquire_worker", acquire_or_wait)
 
 
+def end_all() -> None:
+    """End the processes of every function in every region."""
+    lambda_runtime.reset()
+
+
 def install() -> None:
     """Keep each region's workers to itself and to a few, and answer as soon as a function has."""
     _scope_invalidation()
