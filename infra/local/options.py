@@ -24,6 +24,10 @@ even call it."""
 OUTSIDER: Final = "outsider"
 
 
+BUFFER_EVENTS: Final = 3200
+"""The audit buffer's size, as small as it may be: filling it is part of the tests and of the demo."""
+
+
 def role_name(identity: str) -> str:
     """The IAM role of an identity."""
     return f"{STAGE}-{identity}"
@@ -50,8 +54,7 @@ def deployment_options() -> dict[str, Any]:
             if role
         ],
         "auditStream": {"shards": 1},
-        # As small as it may be: filling it is part of the tests and of the demo.
-        "auditBufferEvents": 3200,
+        "auditBufferEvents": BUFFER_EVENTS,
         "objectLock": {"mode": "governance", "days": 1},
         "terminationProtection": False,
         "target": "host",

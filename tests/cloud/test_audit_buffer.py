@@ -12,40 +12,25 @@ from typing import Any
 import pytest
 
 from infra.local.archive import AuditArchive
+from infra.local.audit_buffer import AuditBufferView
 from infra.local.client import LocalCloud
+from infra.local.options import BUFFER_EVENTS
 from tests.cloud.faults import no_stream
 from tests.cloud.platform import ENVIRONMENT, Platform, Stored
 
 WITHIN = timedelta(seconds=60)
 VALUE = "canary-value-of-this-test"
-BUFFER = "strongroom-local-audit-buffer"
-SHARDS = 64
-SHARE = 50
-"""The local deployment's buffer takes 3,200 events."""
 TRIES = 1000
-MOST_FILLING_REQUESTS = 4 * SHARDS
+MOST_FILLING_REQUESTS = 300
 
 
 def event_id(receipt: str) -> str:
     return receipt.partition(".")[0]
 
 
-def counters(cloud: LocalCloud, region: str) -> dict[str, int]:
-    """Events in each shard of a region's buffer that was ever written to."""
-    pages = cloud.aws("dynamodb", region).get_paginator("scan").paginate(TableName=BUFFER)
-    items = [item for page in pages for item in page["Items"] if item["SK"]["S"] == "COUNT"]
-    return {item["PK"]["S"]: int(item["events"]["N"]) for item in items}
-
-
 def waiting(cloud: LocalCloud, region: str) -> int:
     """Events in a region's buffer."""
-    return sum(counters(cloud, region).values())
-
-
-def largest_room(cloud: LocalCloud, region: str) -> int:
-    """How many events the emptiest shard still takes."""
-    counted = counters(cloud, region)
-    return SHARE - (min(counted.values()) if len(counted) == SHARDS else 0)
+    return AuditBufferView(cloud, region).waiting()
 
 
 @contextmanager
@@ -56,7 +41,7 @@ def full_buffer(cloud: LocalCloud, stored: Stored) -> Iterator[list[str]]:
     with no_stream(cloud):
         try:
             for _ in range(MOST_FILLING_REQUESTS):
-                room = largest_room(cloud, region)
+                room = AuditBufferView(cloud, region).largest_room()
                 if room == 0:
                     break
                 items = [{"secretPath": f"{ENVIRONMENT}/{stored.path}"}] * room
@@ -102,12 +87,12 @@ def test_a_full_buffer_closes_reads_and_lets_no_value_out(cloud: LocalCloud, pla
     stored = platform.store(VALUE)
     started = int(time.time() * 1000)
     with full_buffer(cloud, stored) as taken:
-        assert waiting(cloud, cloud.writer.name) == SHARDS * SHARE
+        assert waiting(cloud, cloud.writer.name) == BUFFER_EVENTS
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: stored.read(), range(TRIES)))
         assert Counter((answer.status, answer.error_code) for answer in answers) == {(500, "audit_unavailable"): TRIES}
         assert not [answer for answer in answers if VALUE.encode() in answer.body]
-        assert waiting(cloud, cloud.writer.name) == SHARDS * SHARE
+        assert waiting(cloud, cloud.writer.name) == BUFFER_EVENTS
         assert stored.read(region=cloud.replica).status == 200
     assert measured(cloud, "reader", "AuditUnavailable", since=started) >= TRIES
     assert waiting(cloud, cloud.writer.name) == 0
