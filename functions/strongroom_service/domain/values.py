@@ -2,7 +2,9 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Final, NoReturn, Self
+from weakref import WeakSet
 
 from . import limits
 from .errors import InvalidRequest, ValueTooLarge, Violation
@@ -17,11 +19,12 @@ class SecretValue:
     context manager it wipes itself at the end.
     """
 
-    __slots__ = ("_buffer", "is_text")
+    __slots__ = ("__weakref__", "_buffer", "is_text")
 
     def __init__(self, buffer: bytearray, *, is_text: bool) -> None:
         self._buffer = buffer
         self.is_text = is_text
+        _LIVE.add(self)
 
     @classmethod
     def from_text(cls, text: str, *, field: str = "plaintextValue") -> Self:
@@ -88,3 +91,11 @@ class SecretValue:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret value cannot be pickled or copied")
+
+
+_LIVE: Final[WeakSet[SecretValue]] = WeakSet()
+
+
+def live_values() -> Sequence[SecretValue]:
+    """The values that this process holds now and that are not wiped: what no text that leaves may contain."""
+    return [value for value in tuple(_LIVE) if any(value.buffer)]

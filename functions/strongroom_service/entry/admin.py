@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mangum import Mangum
 
+from . import redaction
 from .admin_wiring import write_ports
 from .api.application import Boundary, create_app
 from .api.events import routed_event
@@ -22,6 +23,8 @@ from .responses import error_response
 Event = Mapping[str, Any]
 
 FUNCTION: Final = "admin"
+
+redaction.install()
 
 # The adapter logs each request's path, and exceptions with their messages, which can quote a value.
 logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)

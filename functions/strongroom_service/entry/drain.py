@@ -16,10 +16,13 @@ from strongroom_service.domain.errors import DomainError
 from strongroom_service.usecases.drain_audit import drain
 from strongroom_service.usecases.ports import AuditStream, BufferedRecords, Metric
 
+from . import redaction
 from .environment import AUDIT_BUFFER, AUDIT_STREAM, REGION, STAGE, required
 from .failure_log import FailureLog
 from .metrics import FunctionMetrics
 from .refusals import Refusals
+
+redaction.install()
 
 FUNCTION: Final = "drain"
 _OPERATION: Final = "drain"
@@ -50,12 +53,16 @@ class Drain:
         self._metrics = metrics
 
     def run(self, *, request_id: str, has_time: Callable[[], bool]) -> dict[str, object]:
-        """Drain once; a failure is logged, and the next minute tries again."""
+        """Drain once; a failure is logged, and the next minute tries again. Raises `InternalError` for a defect."""
         started = time.perf_counter()
         try:
             drained = drain(self._buffer, self._stream, has_time=has_time)
-        except DomainError as error:
-            return {"error": self._refusals.tell(error, request_id=request_id).code}
+        except Exception as error:  # noqa: BLE001  # the border: it is logged by type and place, whatever it is
+            told = self._refusals.tell(error, request_id=request_id)
+            if not isinstance(error, DomainError):
+                # A defect: the function's own alarm has to ring, and what the foreign error quotes stays here.
+                raise told from None
+            return {"error": told.code}
         else:
             if drained.moved:
                 self._metrics.count(Metric.AUDIT_DRAINED, drained.moved)

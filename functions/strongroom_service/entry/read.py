@@ -17,6 +17,7 @@ from strongroom_service.usecases.ports import ReadPorts
 from strongroom_service.usecases.read_revisions import Revision, read_revisions
 from strongroom_service.usecases.read_values import ReadValue, read_batch, read_value
 
+from . import redaction
 from .environment import Environment
 from .error_table import error_body
 from .failure_log import FailureLog
@@ -26,6 +27,8 @@ from .reader_requests import parse_batch, parse_read, parse_revisions, single_qu
 from .reader_wiring import read_ports
 from .refusals import Refusals
 from .responses import error_response, json_response
+
+redaction.install()
 
 Event = Mapping[str, Any]
 

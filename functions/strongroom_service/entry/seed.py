@@ -23,8 +23,11 @@ from strongroom_service.adapters.dynamodb import layout as at
 from strongroom_service.domain import limits
 from strongroom_service.domain.errors import InternalError
 
+from . import redaction
 from .environment import CONTROL_TABLE, REGION, STAGE, TABLE, required
 from .failure_log import FailureLog
+
+redaction.install()
 
 Event = Mapping[str, Any]
 PutItem = Callable[..., object]

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from strongroom_service.domain.errors import InternalError, KmsUnavailable
-from strongroom_service.entry.failure_log import FailureLog, describe_failure
+from strongroom_service.entry.failure_description import describe_failure
+from strongroom_service.entry.failure_log import FailureLog
 
 CANARY = "CANARY-VALUE"
 
