@@ -6,14 +6,12 @@ KMS, which a warm reader asks once in five minutes for each namespace.
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.constructs.http_api import ACCESS_LOG_FIELDS
 from tests.bench import prices
-from tests.bench.canned_aws import CannedAws
 from tests.bench.harness import REGISTRY, Result, at_most, median
-from tests.bench.reader_fixture import head_bytes, warm_batch, warm_reader
+from tests.bench.reader_fixture import Warm, head_bytes, warm_batch, warm_reader
 
 _MEMORY_MB = 512
 _CALLS = 100
@@ -23,6 +21,12 @@ _AUDIT_SECONDS = 0.010
 """Waiting for DynamoDB and for Kinesis within a region, as AWS's own latency figures have it: assumed, not measured."""
 
 
+_LOG_EVENT_BYTES = 26
+"""What CloudWatch Logs counts for each event besides its text."""
+_CALLS_A_LINE = 10
+"""Calls that share a line of metrics, which is written every ten seconds: one a second in each environment. Assumed."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of the API, as it was measured."""
@@ -30,6 +34,7 @@ class Call:
     reads: int
     cpu_seconds: float
     audit_bytes: float
+    metrics_bytes: float
     read_units: int
 
     @property
@@ -44,7 +49,7 @@ class Call:
             + self.read_units * prices.DYNAMODB_READ_UNIT
             + _rounded(self.audit_bytes, prices.KINESIS_ROUNDING) / prices.GB * prices.KINESIS_ON_DEMAND_GB
             + _rounded(self.audit_bytes, prices.FIREHOSE_ROUNDING) / prices.GB * prices.FIREHOSE_GB
-            + _access_log_bytes() / prices.GB * prices.LOGS_GB
+            + (_access_log_bytes() + self.metrics_bytes) / prices.GB * prices.LOGS_GB
         )
 
     def result(self) -> Result:
@@ -59,20 +64,36 @@ def _rounded(size: float, step: int) -> float:
 
 
 def _access_log_bytes() -> int:
-    """A line of the access log with values of usual length, and the 26 bytes that each event counts besides."""
-    return len(json.dumps(dict.fromkeys(ACCESS_LOG_FIELDS, "x" * 24))) + 26
+    """A line of the access log with values of usual length."""
+    return len(json.dumps(dict.fromkeys(ACCESS_LOG_FIELDS, "x" * 24))) + _LOG_EVENT_BYTES
 
 
-def _measure(call: Callable[[], None], aws: CannedAws, *, reads: int, read_units: int) -> Call:
+def _metrics_bytes(line: str) -> float:
+    """A call's share of a line of metrics that as many calls share: durations one by one, counts summed."""
+    written = json.loads(line)
+    for metric in written["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+        if metric["Unit"] == "Milliseconds":
+            written[metric["Name"]] *= _CALLS_A_LINE
+    return (len(json.dumps(written, separators=(",", ":"))) + _LOG_EVENT_BYTES) / _CALLS_A_LINE
+
+
+def _measure(warm: Warm, *, reads: int, read_units: int) -> Call:
+    aws = warm.aws
     before = aws.counts()["PutRecord.bytes"]
     samples = []
     for _ in range(_CALLS):
         began = time.process_time()
-        call()
+        warm.call()
         samples.append(time.process_time() - began)
     # What was counted is the request: base64 of the record in a JSON body.
     audit = (aws.counts()["PutRecord.bytes"] - before) / _CALLS * 3 / 4
-    return Call(reads=reads, cpu_seconds=median(samples), audit_bytes=audit, read_units=read_units)
+    return Call(
+        reads=reads,
+        cpu_seconds=median(samples),
+        audit_bytes=audit,
+        metrics_bytes=_metrics_bytes(warm.log.getvalue().splitlines()[0]),
+        read_units=read_units,
+    )
 
 
 def _units(size: int) -> int:
@@ -82,12 +103,12 @@ def _units(size: int) -> int:
 @REGISTRY.add("cost_per_million_reads_single", reach="stated")
 def cost_per_million_reads_single() -> Result:
     """Reads one by one: most of it is the price of an API call."""
-    with warm_reader() as (read, aws):
-        return _measure(read, aws, reads=1, read_units=_units(head_bytes())).result()
+    with warm_reader() as warm:
+        return _measure(warm, reads=1, read_units=_units(head_bytes())).result()
 
 
 @REGISTRY.add("cost_per_million_reads_batch50", reach="<= 0.2", reached=at_most(0.2))
 def cost_per_million_reads_batch50() -> Result:
     """Reads fifty at a time, as a workload does at its start."""
-    with warm_batch(_BATCH) as (read, aws):
-        return _measure(read, aws, reads=_BATCH, read_units=_BATCH * _units(head_bytes())).result()
+    with warm_batch(_BATCH) as warm:
+        return _measure(warm, reads=_BATCH, read_units=_BATCH * _units(head_bytes())).result()

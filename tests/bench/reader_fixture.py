@@ -1,10 +1,12 @@
 """A reader as it is deployed, over canned answers: one secret of three versions with values of 32 characters."""
 
 import base64
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from unittest import mock
@@ -46,10 +48,23 @@ ENVIRONMENT: Final = {
 }
 
 
+@dataclass(frozen=True)
+class Warm:
+    """A call that was made once already, the endpoint that it talks to, and what the function writes to its log."""
+
+    call: Callable[[], None]
+    aws: CannedAws
+    log: io.StringIO
+
+
 @contextmanager
-def warm_reader(*, delay: timedelta = timedelta()) -> Iterator[tuple[Callable[[], None], CannedAws]]:
-    """A read that has been made once already, as a callable, and the endpoint that it talks to."""
-    with canned_aws(_answers(), delay=delay) as aws, mock.patch.dict(os.environ, environment(aws)):
+def warm_reader(*, delay: timedelta = timedelta()) -> Iterator[Warm]:
+    """A read."""
+    with (
+        canned_aws(_answers(), delay=delay) as aws,
+        mock.patch.dict(os.environ, environment(aws)),
+        redirect_stdout(io.StringIO()) as log,
+    ):
         reader = make_reader(os.environ)
         event = read_event()
 
@@ -59,15 +74,19 @@ def warm_reader(*, delay: timedelta = timedelta()) -> Iterator[tuple[Callable[[]
                 raise RuntimeError(f"the read answered {status}")
 
         read()
-        yield read, aws
+        yield Warm(read, aws, log)
 
 
 @contextmanager
-def warm_batch(count: int) -> Iterator[tuple[Callable[[], None], CannedAws]]:
-    """A batch of as many reads that has been made once already, as a callable, and the endpoint that it talks to."""
+def warm_batch(count: int) -> Iterator[Warm]:
+    """A batch of as many reads."""
     names = [SecretName(NAME.tenant, NAME.environment, f"{NAME.path}-{index}") for index in range(count)]
     answers = {**_answers(), "BatchGetItem": {"Responses": {TABLE: [head_item(name) for name in names]}}}
-    with canned_aws(answers) as aws, mock.patch.dict(os.environ, environment(aws)):
+    with (
+        canned_aws(answers) as aws,
+        mock.patch.dict(os.environ, environment(aws)),
+        redirect_stdout(io.StringIO()) as log,
+    ):
         reader = make_reader(os.environ)
         body = json.dumps({"items": [{"secretPath": name.secret_path} for name in names]})
         event = {**read_event(), "resource": "/batch/values", "httpMethod": "POST", "body": body}
@@ -78,7 +97,7 @@ def warm_batch(count: int) -> Iterator[tuple[Callable[[], None], CannedAws]]:
                 raise RuntimeError(f"the batch answered {answer['statusCode']}, or not all of it")
 
         read()
-        yield read, aws
+        yield Warm(read, aws, log)
 
 
 def head_bytes() -> int:

@@ -36,8 +36,8 @@ def _processor_seconds(call: Callable[[], object]) -> float:
 @REGISTRY.add("reader_warm_cpu", reach="<= 1.5", reached=at_most(1.5))
 def reader_warm_cpu() -> Result:
     """A warm read, whole, against one boto3 `get_item` of the same item from the same endpoint."""
-    with warm_reader() as (read, aws):
-        client = boto3.client("dynamodb", region_name=REGION, endpoint_url=aws.url)
+    with warm_reader() as warm:
+        client = boto3.client("dynamodb", region_name=REGION, endpoint_url=warm.aws.url)
         key = {name: head_item()[name] for name in ("PK", "SK")}
 
         def get_item() -> None:
@@ -45,7 +45,7 @@ def reader_warm_cpu() -> Result:
 
         get_item()
         ours, theirs = interleaved(
-            lambda: _processor_seconds(read), lambda: _processor_seconds(get_item), rounds=_ROUNDS
+            lambda: _processor_seconds(warm.call), lambda: _processor_seconds(get_item), rounds=_ROUNDS
         )
         client.close()
     value, reference = median(ours) * 1e6, median(theirs) * 1e6
@@ -59,10 +59,12 @@ def reader_round_trips() -> Result:
     """Sequential AWS round trips of a warm read: how many times it waits for a delay put on every answer."""
     taken = []
     for delay in (timedelta(), _DELAY):
-        with warm_reader(delay=delay) as (read, aws):
-            before = aws.counts()
-            taken.append(median([_seconds(read) for _ in range(_TRIPS)]))
-            counts = {name: (n - before.get(name, 0)) / _TRIPS for name, n in aws.counts().items() if "." not in name}
+        with warm_reader(delay=delay) as warm:
+            before = warm.aws.counts()
+            taken.append(median([_seconds(warm.call) for _ in range(_TRIPS)]))
+            counts = {
+                name: (n - before.get(name, 0)) / _TRIPS for name, n in warm.aws.counts().items() if "." not in name
+            }
     trips = (taken[1] - taken[0]) / _DELAY.total_seconds()
     calls = ", ".join(f"{n:g} {name}" for name, n in sorted(counts.items()) if n)
     return Result(value=round(trips, 2), unit="trips", ratio=round(trips, 2), note=calls)

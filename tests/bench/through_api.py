@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 
 from infra.local.borrowing import borrowed_cloud
 from infra.local.client import LocalCloud
@@ -12,9 +13,10 @@ from infra.local.requests import Region
 from strongroom import Client, StrongroomError
 from strongroom.credentials import StaticCredentials
 from strongroom.regions import Region as ClientRegion
-from tests.bench.harness import REGISTRY, Result, at_least, interleaved, median, percentile
+from tests.bench.harness import REGISTRY, Result, at_least, at_most, interleaved, median, percentile
 
 _BATCH, _ROUNDS = 50, 9
+_READS = 20
 _DEADLINE = timedelta(seconds=3)
 _CUT_AFTER, _CUT_FOR = timedelta(seconds=1), timedelta(seconds=5)
 
@@ -63,6 +65,41 @@ def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+@REGISTRY.add("read_over_buffer", reach="<= 1.2", reached=at_most(1.2))
+def read_over_buffer() -> Result:
+    """A read whose record goes into the buffer, the stream being down, against one over the stream, at the same time.
+
+    In two regions at once, which then change places, so that neither a region nor a moment favours one of the ways.
+    """
+    with borrowed_cloud("bench", _tell) as cloud:
+        [path] = _fill(cloud, "buffer", 1)
+        ours: list[float] = []
+        theirs: list[float] = []
+        places = (cloud.writer, cloud.replica)
+        for without, beside in (places, places[::-1]):
+            with cloud.faults.fault("refuse", region=without.name, service="kinesis"):
+                for region in places:
+                    _reads(cloud, path, region)
+                over_buffer, over_stream = interleaved(
+                    lambda: _seconds(lambda: _reads(cloud, path, without)),  # noqa: B023  # called at once
+                    lambda: _seconds(lambda: _reads(cloud, path, beside)),  # noqa: B023  # called at once
+                    rounds=_ROUNDS,
+                )
+            ours += over_buffer
+            theirs += over_stream
+            cloud.drain_audit(without.name)
+            # The breaker is open for half a minute: the next round begins without what it knows.
+            cloud.end_environments()
+    value, reference = median(ours) * 1e3 / _READS, median(theirs) * 1e3 / _READS
+    return Result(value=value, unit="ms", reference=reference, ratio=value / reference)
+
+
+def _reads(cloud: LocalCloud, path: str, region: Region) -> None:
+    for _ in range(_READS):
+        if cloud.request("GET", f"/values/{path}", identity="reader", region=region).status != HTTPStatus.OK:
+            raise RuntimeError("a read failed")
 
 
 @REGISTRY.add("failover_gap", reach="< 3 s, 0 errors", reached=lambda it: it.value < 3 and not it.ratio)

@@ -34,6 +34,15 @@ _URGENT: Final = frozenset({
 
 
 @dataclass(slots=True)
+class _Request:
+    """What the request that is handled now has measured. Times of one phase add up: a batch decrypts fifty times."""
+
+    counts: Counter[Metric] = field(default_factory=Counter)
+    seconds: dict[Metric, float] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class _Gathered:
     """What requests of one operation measured since the last writing."""
 
@@ -47,8 +56,7 @@ class FunctionMetrics:
     def __init__(self, *, stage: str, function: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._place = {STAGE: stage, FUNCTION: function}
         self._monotonic = monotonic
-        self._request = _Gathered()
-        self._errors: Counter[str] = Counter()
+        self._request = _Request()
         self._gathered: dict[str, _Gathered] = {}
         self._written_at = float("-inf")
 
@@ -57,22 +65,22 @@ class FunctionMetrics:
         self._request.counts[metric] += value
 
     def time(self, metric: Metric, seconds: float) -> None:
-        """How long something took, in the request that is handled now."""
-        self._request.times.append((metric, seconds))
+        """How long something took, in the request that is handled now; what is told several times adds up."""
+        taken = self._request.seconds
+        taken[metric] = taken.get(metric, 0.0) + seconds
 
     def error(self, code: str) -> None:
         """An error that a caller is told, by its code."""
-        self._errors[code] += 1
+        self._request.errors[code] += 1
 
     def request_ended(self, operation: str, *, seconds: float) -> None:
         """Take the request's measurements over; write what is urgent, and the rest when its time has come."""
-        request, self._request = self._request, _Gathered()
+        request, self._request = self._request, _Request()
         gathered = self._gathered.setdefault(operation, _Gathered())
-        gathered.times += [*request.times, (Metric.DURATION, seconds)]
+        gathered.times += [*request.seconds.items(), (Metric.DURATION, seconds)]
         gathered.counts.update({metric: value for metric, value in request.counts.items() if metric not in _URGENT})
         self._write({}, {metric: value for metric, value in request.counts.items() if metric in _URGENT})
-        errors, self._errors = self._errors, Counter()
-        for code, value in errors.items():
+        for code, value in request.errors.items():
             self._write({CODE: code}, {Metric.ERRORS: value})
         now = self._monotonic()
         if now - self._written_at >= _WRITTEN_EVERY.total_seconds():

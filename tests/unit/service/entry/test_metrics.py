@@ -72,6 +72,14 @@ def test_requests_that_went_well_share_a_line(function: Function) -> None:
     assert line["Duration"] == [5.0] * 6
 
 
+def test_times_of_one_phase_add_up_within_a_request(function: Function) -> None:
+    """A batch decrypts fifty values: the phase took as long as all of them."""
+    for _ in range(50):
+        function.metrics.time(Metric.DECRYPT_TIME, 0.001)
+    function.metrics.request_ended("readValues", seconds=0.1)
+    assert function.written()[0]["DecryptTime"] == [50.0]
+
+
 def test_no_value_is_lost_when_there_are_more_than_a_line_may_hold(function: Function) -> None:
     """CloudWatch takes a hundred values of a metric at once."""
     function.read()
