@@ -94,7 +94,7 @@ def _is_tag_condition(text: str) -> bool:
 
 
 _TAG_KEY: Final = re.compile(limits.TAG_KEY_PATTERN)
-_FREE_TEXT: Final = r"^[\t\n\x20-\x7e\u0080-\U0010ffff]*$"
+_FREE_TEXT: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 _BASE64: Final = r"^[A-Za-z0-9+/]+={0,2}$"
 _TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 
