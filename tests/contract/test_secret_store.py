@@ -293,6 +293,18 @@ def test_a_listing_shows_metadata_and_aliases_only(stored: Stored) -> None:
     assert listed == replace(head, versions={}, envelopes={}, client_tokens=())
 
 
+def test_a_deleted_secret_is_listed_and_a_tombstone_is_not(stored: Stored) -> None:
+    names = [new_name(f"listed/{state}") for state in ("active", "deleted", "purged")]
+    heads = [registered(name) for name in names]
+    for head in heads:
+        stored.store.commit(Change(None, head), epoch=1)
+    stored.store.commit(Change(heads[1], lifecycle.delete(heads[1], restore_days=7, epoch=1, now=NOW)), epoch=1)
+    stored.store.commit(Change(heads[2], lifecycle.purge(heads[2], epoch=1, now=NOW)), epoch=1)
+    listing = Listing(Namespace("default", "prod"), prefix="listed/")
+    page = eventually(lambda: stored.store.list_heads(listing), lambda page: len(page.heads) == 2)
+    assert [head.name for head in page.heads] == names[:2]
+
+
 def test_the_first_namespace_key_stays(stored: Stored) -> None:
     environment = f"env-{next(NAMES)}"
     keys = [WrappedNamespaceKey("default", environment, str(index) * 32, b"wrapped", "mrk-0") for index in range(2)]

@@ -13,7 +13,7 @@ from strongroom_service.domain.access import Action, Decision, Principal, Resour
 from strongroom_service.domain.audit import AuditEvent, Chain, Receipt
 from strongroom_service.domain.errors import DomainError, IntegrityFailure, RegionFenced
 from strongroom_service.domain.names import Namespace, SecretName
-from strongroom_service.domain.secret import Envelope, Head, WrappedNamespaceKey
+from strongroom_service.domain.secret import Envelope, Head, SecretStatus, WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.ports import (
     Change,
@@ -209,7 +209,10 @@ class FakeStore:
             (
                 head
                 for key, head in self.table.items.items()
-                if key[0] == "head" and isinstance(head, Head) and head.name.namespace == listing.namespace
+                if key[0] == "head"
+                and isinstance(head, Head)
+                and head.name.namespace == listing.namespace
+                and head.status is not SecretStatus.PURGED
             ),
             key=lambda head: head.name.path,
         )
