@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 import pytest
 
 from strongroom_service.adapters.aws_client import AwsClient
+from strongroom_service.adapters.dynamodb import layout as at
 from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
 from strongroom_service.adapters.dynamodb.store import DynamoSecretStore
 from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.domain import lifecycle
 from strongroom_service.domain.errors import RegionFenced
 from strongroom_service.domain.names import Alias, Namespace, SecretName
-from strongroom_service.domain.secret import Envelope, Head, VersionStatus, WrappedNamespaceKey
+from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, VersionStatus, WrappedNamespaceKey
 from strongroom_service.usecases.ports import (
     Change,
     ChangeLost,
@@ -29,7 +30,7 @@ from strongroom_service.usecases.ports import (
     SecretStore,
     VersionKey,
 )
-from tests.support.fakes import FakeHeads, FakeStore, Fence
+from tests.support.fakes import FakeHeads, FakeStore, Fence, VersionItem
 from tests.support.local_aws import REGION, TABLE, LocalAws
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -43,13 +44,20 @@ class Stored:
     store: SecretStore
     heads: HeadReader
     set_fence: Callable[[int, bool], None]
+    created_by: Callable[[SecretName, VersionKey], str]
+    """Who made a version, as its own item says."""
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
     if request.param == "fake":
         fake = FakeStore()
-        yield Stored(fake, FakeHeads(fake.table), lambda epoch, is_open: fake.set_fence(Fence(epoch, is_open)))
+        yield Stored(
+            fake,
+            FakeHeads(fake.table),
+            lambda epoch, is_open: fake.set_fence(Fence(epoch, is_open)),
+            lambda name, key: fake_item(fake, name, key).created_by,
+        )
         return
     aws: LocalAws = request.getfixturevalue("aws")
     aws.empty()
@@ -59,7 +67,21 @@ def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
             DynamoSecretStore(table=TABLE, region=REGION),
             heads,
             lambda epoch, is_open: aws.set_fences(epoch=epoch, is_open=is_open),
+            lambda name, key: str(stored_item(aws, name, key)["createdBy"]["S"]),
         )
+
+
+def fake_item(store: FakeStore, name: SecretName, key: VersionKey) -> VersionItem:
+    item = store.table.items["version", name, key]
+    assert isinstance(item, VersionItem)
+    return item
+
+
+def stored_item(aws: LocalAws, name: SecretName, key: VersionKey) -> dict[str, dict[str, str]]:
+    pk, sk = at.version_key(name, key)
+    found = aws.client("dynamodb").get_item(TableName=TABLE, Key={at.PK: {"S": pk}, at.SK: {"S": sk}})
+    item: dict[str, dict[str, str]] = found["Item"]
+    return item
 
 
 def new_name(path: str | None = None) -> SecretName:
@@ -115,8 +137,9 @@ def test_what_was_never_stored_is_none(stored: Stored) -> None:
     assert stored.store.load(name) is None
     assert stored.store.locate("sec_none", tenant="default") is None
     assert stored.store.stored_envelope(name, VersionKey(1, 1)) is None
-    assert stored.store.namespace_key(Namespace("default", f"none-{next(NAMES)}")) is None
+    assert stored.store.namespace_keys(Namespace("default", f"none-{next(NAMES)}")) is None
     assert list(stored.store.version_keys(name)) == []
+    assert stored.store.envelope_keys(name) == {}
     assert stored.heads.fetch(HeadQuery(name)).head is None
     assert stored.heads.fetch(HeadQuery(name, 1)).stored is None
 
@@ -205,14 +228,18 @@ def test_a_lost_change_leaves_no_part_of_it(stored: Stored) -> None:
 def test_a_fence_refuses_every_write(stored: Stored, epoch: int, is_open: bool) -> None:  # noqa: FBT001  # a parameter
     name = new_name()
     head = store_two_versions(stored.store, name)
+    registered_keys = new_keys(f"fenced-{next(NAMES)}")
+    stored.store.add_namespace_keys(registered_keys, epoch=1)
     stored.set_fence(epoch, is_open)
-    key = WrappedNamespaceKey("default", f"fenced-{next(NAMES)}", "1" * 32, b"wrapped", "mrk-0")
     with pytest.raises(RegionFenced):
         stored.store.commit(Change(head, replace(head, revision=head.revision + 1)), epoch=1)
     with pytest.raises(RegionFenced):
         stored.store.scrub(name, [VersionKey(1, 1)], epoch=1)
     with pytest.raises(RegionFenced):
-        stored.store.add_namespace_key(key, epoch=1)
+        stored.store.add_namespace_keys(new_keys(f"fenced-{next(NAMES)}"), epoch=1)
+    with pytest.raises(RegionFenced):
+        stored.store.replace_namespace_keys(registered_keys, renewed(registered_keys), epoch=1)
+    assert stored.store.namespace_keys(registered_keys.namespace) == registered_keys
     assert stored.store.load(name) == head
     assert stored.store.stored_envelope(name, VersionKey(1, 1)) is not None
 
@@ -305,12 +332,114 @@ def test_a_deleted_secret_is_listed_and_a_tombstone_is_not(stored: Stored) -> No
     assert [head.name for head in page.heads] == names[:2]
 
 
-def test_the_first_namespace_key_stays(stored: Stored) -> None:
+def wrapped_key(environment: str) -> WrappedNamespaceKey:
+    return WrappedNamespaceKey("default", environment, f"{next(NAMES):032x}", b"wrapped" * 20, "mrk-0")
+
+
+def new_keys(environment: str) -> NamespaceKeys:
+    return NamespaceKeys(wrapped_key(environment), wrapped_key(environment))
+
+
+def renewed(keys: NamespaceKeys) -> NamespaceKeys:
+    return replace(keys, active=wrapped_key(keys.active.environment))
+
+
+def test_the_first_namespace_keys_stay(stored: Stored) -> None:
     environment = f"env-{next(NAMES)}"
-    keys = [WrappedNamespaceKey("default", environment, str(index) * 32, b"wrapped", "mrk-0") for index in range(2)]
+    keys = [new_keys(environment) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        answered = list(pool.map(lambda key: stored.store.add_namespace_key(key, epoch=1), keys))
-    registered_key = stored.store.namespace_key(Namespace("default", environment))
-    assert registered_key is not None
-    identities = {key.namespace_key_id for key in answered}
-    assert identities == {registered_key.namespace_key_id}
+        answered = list(pool.map(lambda each: stored.store.add_namespace_keys(each, epoch=1), keys))
+    found = stored.store.namespace_keys(Namespace("default", environment))
+    assert found in keys
+    assert answered == [found, found]
+
+
+def test_of_racing_renewals_one_is_stored(stored: Stored) -> None:
+    before = stored.store.add_namespace_keys(new_keys(f"env-{next(NAMES)}"), epoch=1)
+    candidates = [renewed(before) for _ in range(8)]
+
+    def replace_keys(after: NamespaceKeys) -> bool:
+        try:
+            stored.store.replace_namespace_keys(before, after, epoch=1)
+        except ChangeLost:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = [after for after, stands in zip(candidates, pool.map(replace_keys, candidates), strict=True) if stands]
+    assert won == [stored.store.namespace_keys(before.namespace)]
+    assert won[0].digests == before.digests
+
+
+def test_keys_that_were_never_registered_are_not_replaced(stored: Stored) -> None:
+    before = new_keys(f"env-{next(NAMES)}")
+    with pytest.raises(ChangeLost):
+        stored.store.replace_namespace_keys(before, renewed(before), epoch=1)
+    assert stored.store.namespace_keys(before.namespace) is None
+
+
+def rewrapping(stored: Stored, name: SecretName) -> Change:
+    """Versions 1 and 2 under the namespace's key, which they are not yet."""
+    keys = stored.store.namespace_keys(name.namespace)
+    keys = keys or stored.store.add_namespace_keys(new_keys(name.environment), epoch=1)
+    head = store_two_versions(stored.store, name)
+    anew = {
+        n: lifecycle.Rewrapped(replace(envelope(f"anew-{n}"), namespace_key_id=keys.active.namespace_key_id), "a" * 64)
+        for n in (1, 2)
+    }
+    after = lifecycle.rewrap(head, anew, epoch=1, now=NOW)
+    items = {VersionKey(n, 1): each.envelope for n, each in anew.items()}
+    return Change(head, after, active_key=keys.active, rewrapped=items)
+
+
+def test_rewrapping_replaces_envelopes_and_nothing_else(stored: Stored) -> None:
+    name = new_name()
+    change = rewrapping(stored, name)
+    assert set(stored.store.envelope_keys(name).values()) == {envelope().namespace_key_id}
+    stored.store.commit(change, epoch=1)
+    assert stored.store.load(name) == change.after
+    for key, anew in change.rewrapped.items():
+        assert stored.store.stored_envelope(name, key) == anew
+        assert stored.heads.fetch(HeadQuery(name, key.number)).stored == anew
+    assert stored.created_by(name, VersionKey(1, 1)) == "iam:made-up"
+    assert stored.store.envelope_keys(name) == {key: anew.namespace_key_id for key, anew in change.rewrapped.items()}
+
+
+def test_rewrapping_brings_nothing_back(stored: Stored) -> None:
+    """An item that was scrubbed or dropped: the change is refused whole."""
+    name = new_name()
+    change = rewrapping(stored, name)
+    stored.store.scrub(name, [VersionKey(1, 1)], epoch=1)
+    with pytest.raises(ChangeLost):
+        stored.store.commit(change, epoch=1)
+    missing = replace(change, rewrapped={VersionKey(9, 1): envelope()})
+    with pytest.raises(ChangeLost):
+        stored.store.commit(missing, epoch=1)
+    assert stored.store.load(name) == change.before
+    assert stored.store.envelope_keys(name) == {VersionKey(2, 1): envelope().namespace_key_id}
+    assert list(stored.store.version_keys(name)) == [VersionKey(1, 1), VersionKey(2, 1)]
+
+
+def test_rewrapping_under_a_key_that_is_no_longer_active_is_refused(stored: Stored) -> None:
+    name = new_name()
+    change = rewrapping(stored, name)
+    keys = stored.store.namespace_keys(name.namespace)
+    assert keys is not None
+    stored.store.replace_namespace_keys(keys, renewed(keys), epoch=1)
+    with pytest.raises(ChangeLost):
+        stored.store.commit(change, epoch=1)
+    assert stored.store.load(name) == change.before
+
+
+def test_as_many_versions_as_a_secret_keeps_tell_their_keys(stored: Stored) -> None:
+    """More than one answer of the table holds."""
+    name = new_name()
+    head = registered(name)
+    stored.store.commit(Change(None, head), epoch=1)
+    for number in range(1, 23):
+        proposed, version = with_version(head)
+        large = replace(version, envelope=replace(envelope("v" * 1600), namespace_key_id=f"{number:032x}"))
+        stored.store.commit(Change(head, proposed, new_version=large), epoch=1)
+        head = proposed
+    found = stored.store.envelope_keys(name)
+    assert found == {VersionKey(number, 1): f"{number:032x}" for number in range(1, 23)}

@@ -13,7 +13,7 @@ from strongroom_service.domain.access import Action, Decision, Principal, Resour
 from strongroom_service.domain.audit import AuditEvent, Chain, Receipt
 from strongroom_service.domain.errors import DomainError, IntegrityFailure, RegionFenced
 from strongroom_service.domain.names import Namespace, SecretName
-from strongroom_service.domain.secret import Envelope, Head, SecretStatus, WrappedNamespaceKey
+from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, SecretStatus, WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.ports import (
     Change,
@@ -178,6 +178,15 @@ class FakeStore:
             key=lambda key: (key.number, key.epoch),
         )
 
+    def envelope_keys(self, name: SecretName) -> Mapping[VersionKey, str]:
+        self.failures.check("store.envelope_keys")
+        found = {
+            key[2]: item.envelope.namespace_key_id
+            for key, item in self.table.items.items()
+            if key[:2] == ("version", name) and isinstance(item, VersionItem) and item.envelope
+        }
+        return {key: key_id for key, key_id in found.items() if isinstance(key, VersionKey)}
+
     def commit(self, change: Change, *, epoch: int) -> None:
         self.failures.check("store.commit")
         self._check_fence(epoch)
@@ -196,6 +205,15 @@ class FakeStore:
             changes["version", after.name, key] = VersionItem(new.envelope, new.created_by)
         if expected is None or expected.secret_id != after.secret_id:
             changes["id", after.secret_id] = after.name
+        if (required := change.active_key) is not None:
+            keys = _keys(self.table, after.name.namespace)
+            if keys is None or keys.active.namespace_key_id != required.namespace_key_id:
+                raise ChangeLost
+        for key, envelope in change.rewrapped.items():
+            item = self.table.items.get(("version", after.name, key))
+            if not isinstance(item, VersionItem) or item.envelope is None:
+                raise ChangeLost
+            changes["version", after.name, key] = replace(item, envelope=envelope)
         self.table.write(changes | self._scrubbed(after.name, change.scrubbed))
 
     def scrub(self, name: SecretName, keys: Sequence[VersionKey], *, epoch: int) -> None:
@@ -225,20 +243,26 @@ class FakeStore:
         shown = tuple(replace(head, versions={}, envelopes={}, client_tokens=()) for head in page)
         return Page(shown, page[-1].name.path if len(page) == listing.limit else None)
 
-    def namespace_key(self, namespace: Namespace) -> WrappedNamespaceKey | None:
-        self.failures.check("store.namespace_key")
-        key = self.table.items.get(("namespace key", namespace))
-        return key if isinstance(key, WrappedNamespaceKey) else None
+    def namespace_keys(self, namespace: Namespace) -> NamespaceKeys | None:
+        self.failures.check("store.namespace_keys")
+        return _keys(self.table, namespace)
 
-    def add_namespace_key(self, key: WrappedNamespaceKey, *, epoch: int) -> WrappedNamespaceKey:
-        self.failures.check("store.add_namespace_key")
+    def add_namespace_keys(self, keys: NamespaceKeys, *, epoch: int) -> NamespaceKeys:
+        self.failures.check("store.add_namespace_keys")
         self._check_fence(epoch)
-        place = ("namespace key", Namespace(key.tenant, key.environment))
-        registered = self.table.items.get(place)
-        if isinstance(registered, WrappedNamespaceKey):
+        registered = _keys(self.table, keys.namespace)
+        if registered is not None:
             return registered
-        self.table.write({place: key})
-        return key
+        self.table.write({("namespace keys", keys.namespace): keys})
+        return keys
+
+    def replace_namespace_keys(self, before: NamespaceKeys, after: NamespaceKeys, *, epoch: int) -> None:
+        self.failures.check("store.replace_namespace_keys")
+        self._check_fence(epoch)
+        registered = _keys(self.table, after.namespace)
+        if registered is None or registered.active.namespace_key_id != before.active.namespace_key_id:
+            raise ChangeLost
+        self.table.write({("namespace keys", after.namespace): after})
 
     def _check_fence(self, epoch: int) -> None:
         if self.table.items[_FENCE] != Fence(epoch):
@@ -277,6 +301,11 @@ class FakeHeads:
 def _head(table: FakeTable, name: SecretName) -> Head | None:
     head = table.items.get(("head", name))
     return head if isinstance(head, Head) else None
+
+
+def _keys(table: FakeTable, namespace: Namespace) -> NamespaceKeys | None:
+    keys = table.items.get(("namespace keys", namespace))
+    return keys if isinstance(keys, NamespaceKeys) else None
 
 
 def _stored(table: FakeTable, name: SecretName, key: VersionKey) -> Envelope | None:

@@ -17,6 +17,8 @@ class Action(StrEnum):
     ROLLBACK = "secret:rollback"
     DISABLE = "secret:disable"
     DESTROY = "secret:destroy"
+    REWRAP = "secret:rewrap"
+    """Renew an environment's key and encrypt its secrets anew: asked on the whole environment."""
     AUDIT_READ = "audit:read"
 
 

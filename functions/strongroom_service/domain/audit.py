@@ -55,6 +55,8 @@ class AuditAction(StrEnum):
     DELETE = "DELETE"
     RESTORE = "RESTORE"
     PURGE = "PURGE"
+    RENEW_KEY = "RENEW_KEY"
+    REWRAP = "REWRAP"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,23 @@ Aliases move by promotion, staging and clearing only: one that names a disabled 
 reading it answers 410. The envelopes in a head are exactly those of aliased versions that may be read.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from . import limits
 from .errors import Conflict, StaleExpectation, VersionDestroyed, VersionDisabled, VersionExpired
 from .names import Alias, SecretName
 from .secret import ClientToken, Envelope, Head, SecretStatus, VersionRecord, VersionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrapped:
+    """A version's value under another namespace key, with the fingerprint that belongs to that key."""
+
+    envelope: Envelope
+    fingerprint: str
+
 
 _ALIASED = frozenset({VersionStatus.PENDING, VersionStatus.CURRENT, VersionStatus.PREVIOUS})
 
@@ -287,6 +297,23 @@ def purge(head: Head, *, epoch: int, now: datetime) -> Head:
         deleted_at=head.deleted_at or now,
         restore_until=None,
     )
+
+
+def rewrap(head: Head, rewrapped: Mapping[int, Rewrapped], *, epoch: int, now: datetime) -> Head:
+    """The same values under another namespace key; a deleted secret's too, since it can be restored.
+
+    Raises:
+        Conflict: the secret was purged.
+        VersionDestroyed, NotFound: there is no value left to re-wrap.
+    """
+    if head.status is SecretStatus.PURGED:
+        raise Conflict("The secret was purged.")
+    versions, envelopes = dict(head.versions), dict(head.envelopes)
+    for number, anew in rewrapped.items():
+        versions[number] = replace(_require_kept(head, number), fingerprint=anew.fingerprint)
+        if number in envelopes:
+            envelopes[number] = anew.envelope
+    return _next(head, epoch=epoch, now=now, versions=versions, envelopes=envelopes)
 
 
 def remember(head: Head, digest: str | None, *, operation: str, version_number: int, now: datetime) -> Head:

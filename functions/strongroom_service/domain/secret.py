@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from .consistency import ConsistencyToken
 from .errors import InvalidRequest, NotFound, VersionDestroyed, Violation
-from .names import Alias, SecretName
+from .names import Alias, Namespace, SecretName
 
 
 class SecretStatus(StrEnum):
@@ -41,6 +41,22 @@ class WrappedNamespaceKey:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class NamespaceKeys:
+    """The keys that a namespace works with now; older ones travel with what they opened."""
+
+    active: WrappedNamespaceKey
+    """What new versions are encrypted under."""
+    digests: WrappedNamespaceKey
+    """What client tokens and cursors are hashed under. It stays when `active` is renewed: a hash cannot be made anew
+    without the text that it was made of."""
+
+    @property
+    def namespace(self) -> Namespace:
+        """The namespace whose keys these are."""
+        return Namespace(self.active.tenant, self.active.environment)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Envelope:
     """One version's ciphertext message with the wrapped key that opens it."""
 
@@ -58,7 +74,10 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """What the head says of one version. The fingerprint is None once the version is destroyed."""
+    """What the head says of one version. The fingerprint is None once the version is destroyed.
+
+    A fingerprint is made under the namespace key of the version's envelope: two compare only under the same key.
+    """
 
     status: VersionStatus
     epoch: int

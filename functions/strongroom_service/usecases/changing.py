@@ -12,14 +12,15 @@ from strongroom_service.domain.access import Action, Caller, Decision, Resource
 from strongroom_service.domain.audit import AuditAction, Phase
 from strongroom_service.domain.errors import AccessDenied, Conflict, DomainError, InternalError, NotFound, NotWriter
 from strongroom_service.domain.names import Namespace, SecretName
-from strongroom_service.domain.secret import Head, WrappedNamespaceKey
+from strongroom_service.domain.secret import Head, NamespaceKeys
 
 from .ports import Change, ChangeLost, WritePorts
 from .recording import Recorder, Subject
 
 T = TypeVar("T")
 
-_ATTEMPTS: Final = 8
+ATTEMPTS: Final = 8
+"""How often a change is derived anew before other changes have won."""
 _FIRST_PAUSE_SECONDS: Final = 0.02
 
 
@@ -68,7 +69,8 @@ class Mutation(Generic[T]):
     """What the audit calls it, by the state that was found."""
     permissions: Callable[[Head | None], Sequence[Action]]
     plan: Callable[[Located, int], Plan[T]]
-    """From what is stored, and the epoch to write under. Called again when another change came first."""
+    """From what is stored, and the epoch to write under. Called again when another change came first, which it may
+    find itself: then it raises `ChangeLost`."""
     follow_up: Callable[[T, int], None] | None = None
     """A repeatable step after the change is stored, with the epoch."""
 
@@ -146,21 +148,27 @@ def read_metadata(target: Target, *, action: AuditAction, caller: Caller, ports:
     return located.head
 
 
-def namespace_key(namespace: Namespace, *, epoch: int, ports: WritePorts) -> WrappedNamespaceKey:
-    """The key that a namespace encrypts under, made and registered when there is none yet."""
-    key = ports.store.namespace_key(namespace)
-    if key is not None:
-        return key
-    return ports.store.add_namespace_key(ports.encryption.new_namespace_key(namespace), epoch=epoch)
+def namespace_keys(namespace: Namespace, *, epoch: int, ports: WritePorts) -> NamespaceKeys:
+    """The keys that a namespace works with, made and registered when there are none yet."""
+    keys = ports.store.namespace_keys(namespace)
+    if keys is not None:
+        return keys
+    active, digests = (ports.encryption.new_namespace_key(namespace) for _ in range(2))
+    return ports.store.add_namespace_keys(NamespaceKeys(active, digests), epoch=epoch)
 
 
-def token_digest(
-    client_token: str | None, name: SecretName, *, key: WrappedNamespaceKey, ports: WritePorts
-) -> str | None:
-    """A client token as it is stored: a keyed hash that nobody can search without the namespace key."""
+def token_digest(client_token: str | None, name: SecretName, *, keys: NamespaceKeys, ports: WritePorts) -> str | None:
+    """A client token as it is stored: a keyed hash that nobody can search without the namespace's key for it."""
     if client_token is None:
         return None
-    return ports.encryption.keyed_digest(client_token, purpose=f"client-token/{name.secret_path}", key=key)
+    return ports.encryption.keyed_digest(client_token, purpose=f"client-token/{name.secret_path}", key=keys.digests)
+
+
+def require_unchanged(head: Head, ports: WritePorts) -> None:
+    """Make sure that what was read beside a head belongs to it. Raises `ChangeLost` when a change came in between."""
+    latest = ports.store.load(head.name)
+    if latest is None or latest.token != head.token:
+        raise ChangeLost
 
 
 def _refusal(located: Located, target: Target, ports: WritePorts) -> DomainError | None:
@@ -172,14 +180,14 @@ def _refusal(located: Located, target: Target, ports: WritePorts) -> DomainError
 
 def _store(mutation: Mutation[T], located: Located, *, caller: Caller, ports: WritePorts) -> Plan[T]:
     """Plan and commit until a commit is not overtaken by another."""
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         if attempt:
-            ports.sleep(_pause(attempt, ports))
+            ports.sleep(pause(attempt, ports))
             located = locate(mutation.target, ports)
             _authorise_again(mutation, located, caller=caller, ports=ports)
         epoch = ports.writership.state().epoch
-        plan = mutation.plan(located, epoch)
         try:
+            plan = mutation.plan(located, epoch)
             if plan.change is not None:
                 ports.store.commit(plan.change, epoch=epoch)
         except ChangeLost:
@@ -199,8 +207,8 @@ def _authorise_again(mutation: Mutation[T], located: Located, *, caller: Caller,
         raise AccessDenied
 
 
-def _pause(attempt: int, ports: WritePorts) -> float:
-    """Full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/)."""
+def pause(attempt: int, ports: WritePorts) -> float:
+    """How long to wait after an attempt: full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/)."""
     share = int.from_bytes(ports.randomness.token(2), "big") / 0xFFFF
     return float(_FIRST_PAUSE_SECONDS * 2**attempt * share)
 

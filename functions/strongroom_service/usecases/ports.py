@@ -1,6 +1,6 @@
 """What the use cases need from outside, as protocols. Adapters implement them, tests bring fakes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from typing import Protocol
 from strongroom_service.domain.access import Action, Decision, Principal, Resource
 from strongroom_service.domain.audit import AuditEvent, Receipt
 from strongroom_service.domain.names import Namespace, SecretName
-from strongroom_service.domain.secret import Envelope, Head, WrappedNamespaceKey
+from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
 
 
@@ -59,7 +59,7 @@ class HeadReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version's own item, written once."""
+    """A version's own item, written once; only re-wrapping and destroying touch it again."""
 
     number: int
     envelope: Envelope
@@ -86,6 +86,10 @@ class Change:
     """Version items whose value is removed; the item stays."""
     dropped: tuple[VersionKey, ...] = ()
     """Version items that are pruned."""
+    active_key: WrappedNamespaceKey | None = None
+    """The change is refused when this is no longer its namespace's active key."""
+    rewrapped: Mapping[VersionKey, Envelope] = field(default_factory=dict)
+    """Version items whose envelope is replaced; the change is refused where an item has none."""
 
 
 class ChangeLost(Exception):  # not an error: another writer was first, read again and decide again
@@ -130,6 +134,10 @@ class SecretStore(Protocol):
         """Every version item that lies under a name."""
         ...
 
+    def envelope_keys(self, name: SecretName) -> Mapping[VersionKey, str]:
+        """The id of the namespace key that each version item's value is under; items without a value are left out."""
+        ...
+
     def commit(self, change: Change, *, epoch: int) -> None:
         """Store a change under the fence of this epoch.
 
@@ -147,12 +155,21 @@ class SecretStore(Protocol):
         """A page of a listing, by path. Eventually consistent."""
         ...
 
-    def namespace_key(self, namespace: Namespace) -> WrappedNamespaceKey | None:
-        """The key that new versions of this namespace are encrypted under."""
+    def namespace_keys(self, namespace: Namespace) -> NamespaceKeys | None:
+        """The keys that this namespace works with now."""
         ...
 
-    def add_namespace_key(self, key: WrappedNamespaceKey, *, epoch: int) -> WrappedNamespaceKey:
-        """Register a namespace's first key; returns the one that is registered, maybe another's."""
+    def add_namespace_keys(self, keys: NamespaceKeys, *, epoch: int) -> NamespaceKeys:
+        """Register a namespace's first keys; returns those that are registered, maybe another's."""
+        ...
+
+    def replace_namespace_keys(self, before: NamespaceKeys, after: NamespaceKeys, *, epoch: int) -> None:
+        """Put other keys in the place of those that were read.
+
+        Raises:
+            ChangeLost: the active key is another by now.
+            RegionFenced: the fence is closed or carries another epoch.
+        """
         ...
 
 

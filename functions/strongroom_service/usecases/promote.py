@@ -10,7 +10,7 @@ from strongroom_service.domain.errors import IntegrityFailure, InvalidRequest, V
 from strongroom_service.domain.names import Alias
 from strongroom_service.domain.secret import Envelope, Head, VersionStatus
 
-from .changing import Located, Mutation, Plan, Target, namespace_key, run, token_digest
+from .changing import Located, Mutation, Plan, Target, namespace_keys, run, token_digest
 from .ports import Change, VersionKey, WritePorts
 
 
@@ -43,8 +43,8 @@ def move_alias(move: AliasMove, *, target: Target, caller: Caller, ports: WriteP
         now = ports.clock.now()
         digest = None
         if move.client_token is not None:
-            key = namespace_key(head.name.namespace, epoch=epoch, ports=ports)
-            digest = token_digest(move.client_token, head.name, key=key, ports=ports)
+            keys = namespace_keys(head.name.namespace, epoch=epoch, ports=ports)
+            digest = token_digest(move.client_token, head.name, keys=keys, ports=ports)
         if use := head.token_use(digest, operation):
             if use.version_number != move.number:
                 raise InvalidRequest([Violation("Idempotency-Key", "was used with another version")])

@@ -9,7 +9,7 @@ from strongroom_service.domain.errors import InvalidRequest, Violation
 from strongroom_service.domain.secret import Head, WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
 
-from .changing import Located, Mutation, Plan, Target, namespace_key, run, token_digest
+from .changing import Located, Mutation, Plan, Target, namespace_keys, require_unchanged, run, token_digest
 from .ports import Change, NewVersion, VersionBinding, VersionKey, WritePorts
 
 OPERATION = "propose"
@@ -44,12 +44,12 @@ def propose_version(proposal: Proposal, *, target: Target, caller: Caller, ports
 
     def plan(located: Located, epoch: int) -> Plan[Proposed]:
         head = located.found()
-        key = namespace_key(head.name.namespace, epoch=epoch, ports=ports)
-        digest = token_digest(proposal.client_token, head.name, key=key, ports=ports)
+        keys = namespace_keys(head.name.namespace, epoch=epoch, ports=ports)
+        digest = token_digest(proposal.client_token, head.name, keys=keys, ports=ports)
         if use := head.token_use(digest, OPERATION):
-            require_same_value(proposal, head=head, number=use.version_number, key=key, ports=ports)
+            require_same_value(proposal, head=head, number=use.version_number, ports=ports)
             return Plan(None, Proposed(head, use.version_number), use.version_number)
-        after, version = add_version(head, proposal, key=key, epoch=epoch, caller=caller, ports=ports)
+        after, version = add_version(head, proposal, key=keys.active, epoch=epoch, caller=caller, ports=ports)
         after = lifecycle.remember(
             after, digest, operation=OPERATION, version_number=version.number, now=ports.clock.now()
         )
@@ -92,18 +92,23 @@ def dropped(before: Head, after: Head) -> tuple[VersionKey, ...]:
     return tuple(VersionKey(n, r.epoch) for n, r in before.versions.items() if n not in after.versions)
 
 
-def require_same_value(
-    proposal: Proposal, *, head: Head, number: int, key: WrappedNamespaceKey, ports: WritePorts
-) -> None:
+def require_same_value(proposal: Proposal, *, head: Head, number: int, ports: WritePorts) -> None:
     """Refuse a client token that comes back with another value.
 
-    A version under an older namespace key, or one destroyed since, has nothing to compare with.
+    The fingerprints are compared under the key that the version is encrypted under, which need not be the active one.
+    A version destroyed since has nothing to compare with.
+
+    Raises:
+        ChangeLost: the version was re-wrapped between the reading of its head and of its item.
     """
     record = head.versions.get(number)
     if proposal.generated or record is None or record.fingerprint is None:
         return
     stored = ports.store.stored_envelope(head.name, VersionKey(number, record.epoch))
-    if stored is None or stored.namespace_key_id != key.namespace_key_id:
+    if stored is None:
         return
-    if ports.encryption.fingerprint(proposal.value, secret_id=head.secret_id, key=key) != record.fingerprint:
-        raise InvalidRequest([Violation("Idempotency-Key", "was used with another value")])
+    key = stored.namespace_key(head.name)
+    if ports.encryption.fingerprint(proposal.value, secret_id=head.secret_id, key=key) == record.fingerprint:
+        return
+    require_unchanged(head, ports)
+    raise InvalidRequest([Violation("Idempotency-Key", "was used with another value")])

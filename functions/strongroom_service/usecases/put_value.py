@@ -10,7 +10,7 @@ from strongroom_service.domain.errors import InvalidRequest, Violation
 from strongroom_service.domain.names import Alias, SecretName
 from strongroom_service.domain.secret import Head, SecretStatus
 
-from .changing import Located, Mutation, Plan, Target, namespace_key, run, token_digest
+from .changing import Located, Mutation, Plan, Target, namespace_keys, run, token_digest
 from .ports import Change, WritePorts
 from .propose_version import Proposal, add_version, dropped, require_same_value
 from .register_secret import Registration, new_head
@@ -61,16 +61,16 @@ def put_value(put: Put, *, caller: Caller, ports: WritePorts) -> Stored:
 
     def plan(located: Located, epoch: int) -> Plan[Stored]:
         before = located.head
-        key = namespace_key(name.namespace, epoch=epoch, ports=ports)
-        digest = token_digest(put.proposal.client_token, name, key=key, ports=ports)
+        keys = namespace_keys(name.namespace, epoch=epoch, ports=ports)
+        digest = token_digest(put.proposal.client_token, name, keys=keys, ports=ports)
         if before is not None and (use := before.token_use(digest, OPERATION)):
-            require_same_value(put.proposal, head=before, number=use.version_number, key=key, ports=ports)
+            require_same_value(put.proposal, head=before, number=use.version_number, ports=ports)
             return Plan(None, Stored(before, use.version_number, created=False), use.version_number)
         missing = _is_missing(before)
         head = new_head(_registration(put), before=before, epoch=epoch, ports=ports) if missing else located.found()
         if put.expectation is not None:
             lifecycle.expect(head, Alias.CURRENT, put.expectation.current)
-        proposed, version = add_version(head, put.proposal, key=key, epoch=epoch, caller=caller, ports=ports)
+        proposed, version = add_version(head, put.proposal, key=keys.active, epoch=epoch, caller=caller, ports=ports)
         now = ports.clock.now()
         after = lifecycle.promote(proposed, version.number, envelope=version.envelope, epoch=epoch, now=now)
         after = lifecycle.remember(after, digest, operation=OPERATION, version_number=version.number, now=now)

@@ -9,7 +9,7 @@ from strongroom_service.domain.ids import secret_id
 from strongroom_service.domain.names import SecretName
 from strongroom_service.domain.secret import Head, SecretStatus
 
-from .changing import Located, Mutation, Plan, Target, namespace_key, run, token_digest
+from .changing import Located, Mutation, Plan, Target, namespace_keys, run, token_digest
 from .ports import Change, WritePorts
 
 OPERATION = "register"
@@ -38,8 +38,8 @@ def register_secret(registration: Registration, *, caller: Caller, ports: WriteP
 
     def plan(located: Located, epoch: int) -> Plan[Head]:
         now = ports.clock.now()
-        key = namespace_key(name.namespace, epoch=epoch, ports=ports)
-        digest = token_digest(registration.client_token, name, key=key, ports=ports)
+        keys = namespace_keys(name.namespace, epoch=epoch, ports=ports)
+        digest = token_digest(registration.client_token, name, keys=keys, ports=ports)
         before = located.head
         if before is not None and before.token_use(digest, OPERATION):
             return Plan(None, before)

@@ -16,6 +16,7 @@ from strongroom_service.domain.secret import (
     ClientToken,
     Envelope,
     Head,
+    NamespaceKeys,
     SecretStatus,
     VersionRecord,
     VersionStatus,
@@ -136,25 +137,40 @@ def encode_envelope(envelope: Envelope) -> dict[str, AttributeValue]:
     }
 
 
-def decode_namespace_key(item: Item) -> WrappedNamespaceKey:
-    """A namespace key from its item. Raises `IntegrityFailure`."""
+def decode_namespace_keys(item: Item) -> NamespaceKeys:
+    """A namespace's keys from its item. Raises `IntegrityFailure`."""
     try:
-        return WrappedNamespaceKey(
-            tenant=item[at.TENANT]["S"],
-            environment=item[at.ENVIRONMENT]["S"],
-            namespace_key_id=item[at.NAMESPACE_KEY_ID]["S"],
-            wrapped=_bytes(item[at.WRAPPED_NAMESPACE_KEY]["B"]),
-            key_id=item[at.KEY_ID]["S"],
-        )
+        tenant, environment = item[at.TENANT]["S"], item[at.ENVIRONMENT]["S"]
+        active = _decode_key(item, tenant, environment)
+        # In the format before, without `digestKey`, one key was for both.
+        digests = item.get(at.DIGEST_KEY)
+        return NamespaceKeys(active, _decode_key(digests["M"], tenant, environment) if digests else active)
     except (KeyError, TypeError, ValueError):
         raise IntegrityFailure from None
 
 
-def encode_namespace_key(key: WrappedNamespaceKey) -> dict[str, AttributeValue]:
-    """All attributes of a namespace key but its key in the table."""
+def encode_namespace_keys(keys: NamespaceKeys) -> dict[str, AttributeValue]:
+    """All attributes of a namespace's keys but their key in the table."""
     return {
-        at.TENANT: {"S": key.tenant},
-        at.ENVIRONMENT: {"S": key.environment},
+        at.TENANT: {"S": keys.active.tenant},
+        at.ENVIRONMENT: {"S": keys.active.environment},
+        **_encode_key(keys.active),
+        at.DIGEST_KEY: {"M": _encode_key(keys.digests)},
+    }
+
+
+def _decode_key(raw: Item, tenant: str, environment: str) -> WrappedNamespaceKey:
+    return WrappedNamespaceKey(
+        tenant=tenant,
+        environment=environment,
+        namespace_key_id=raw[at.NAMESPACE_KEY_ID]["S"],
+        wrapped=_bytes(raw[at.WRAPPED_NAMESPACE_KEY]["B"]),
+        key_id=raw[at.KEY_ID]["S"],
+    )
+
+
+def _encode_key(key: WrappedNamespaceKey) -> dict[str, AttributeValue]:
+    return {
         at.NAMESPACE_KEY_ID: {"S": key.namespace_key_id},
         at.WRAPPED_NAMESPACE_KEY: {"B": key.wrapped},
         at.KEY_ID: {"S": key.key_id},

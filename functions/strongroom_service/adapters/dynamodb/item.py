@@ -81,6 +81,7 @@ class SecretsItem(Model):
     namespace_key_id = UnicodeAttribute(null=True, attr_name=at.NAMESPACE_KEY_ID)
     wrapped_namespace_key = RawAttribute("B", attr_name=at.WRAPPED_NAMESPACE_KEY)
     key_id = UnicodeAttribute(null=True, attr_name=at.KEY_ID)
+    digest_key = RawAttribute("M", attr_name=at.DIGEST_KEY)
     open = BooleanAttribute(null=True, attr_name=at.OPEN)
 
 

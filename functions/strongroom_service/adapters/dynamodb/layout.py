@@ -70,6 +70,7 @@ BLOB: Final = "blob"
 NAMESPACE_KEY_ID: Final = "namespaceKeyId"
 WRAPPED_NAMESPACE_KEY: Final = "wrappedNamespaceKey"
 KEY_ID: Final = "keyId"
+DIGEST_KEY: Final = "digestKey"
 
 PROMOTED_AT: Final = "promotedAt"
 FINGERPRINT: Final = "fingerprint"

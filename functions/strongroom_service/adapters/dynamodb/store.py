@@ -6,7 +6,7 @@ relies on it: replication brings the items to other regions one by one.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Final
@@ -24,17 +24,17 @@ from strongroom_service.domain.errors import (
     Throttled,
 )
 from strongroom_service.domain.names import Namespace, SecretName
-from strongroom_service.domain.secret import Envelope, Head, WrappedNamespaceKey
+from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
 from strongroom_service.usecases.ports import Change, ChangeLost, Listing, Page, VersionKey
 
 from . import layout as at
 from .codec import (
     decode_envelope,
     decode_head,
-    decode_namespace_key,
+    decode_namespace_keys,
     encode_envelope,
     encode_head,
-    encode_namespace_key,
+    encode_namespace_keys,
 )
 from .item import SecretsItem, bind, build, write_connection
 
@@ -100,6 +100,22 @@ class DynamoSecretStore:
             )
             return [at.parse_version_sort_key(item.sk) for item in items]
 
+    def envelope_keys(self, name: SecretName) -> Mapping[VersionKey, str]:
+        """The namespace key's id of each version item's envelope; the envelopes themselves stay where they are."""
+        model = self._model
+        with _translated():
+            items = model.query(
+                at.head_key(name).pk,
+                model.sk.startswith(at.VERSION_PREFIX),
+                consistent_read=True,
+                attributes_to_get=[at.PK, at.SK, f"{at.ENVELOPE}.{at.NAMESPACE_KEY_ID}"],
+            )
+            return {
+                at.parse_version_sort_key(item.sk): item.envelope[at.NAMESPACE_KEY_ID]["S"]
+                for item in items
+                if item.envelope
+            }
+
     def commit(self, change: Change, *, epoch: int) -> None:
         """Store a change. Raises `ChangeLost`, `RegionFenced`, `StoreUnavailable`, `Throttled`."""
         transaction = _Transaction(self._model, self._connection, pk=at.head_key(change.after.name).pk, epoch=epoch)
@@ -117,6 +133,10 @@ class DynamoSecretStore:
             transaction.put_id(change.after)
         for key in change.scrubbed:
             transaction.scrub(at.version_key(change.after.name, key))
+        if change.active_key is not None:
+            transaction.require_active(change.active_key)
+        for key, envelope in change.rewrapped.items():
+            transaction.rewrap(at.version_key(change.after.name, key), envelope)
         transaction.run()
 
     def scrub(self, name: SecretName, keys: Sequence[VersionKey], *, epoch: int) -> None:
@@ -154,25 +174,31 @@ class DynamoSecretStore:
         )
         return Page(heads, last[at.PATH]["S"] if last else None)
 
-    def namespace_key(self, namespace: Namespace) -> WrappedNamespaceKey | None:
-        """The key that new versions of this namespace are encrypted under."""
+    def namespace_keys(self, namespace: Namespace) -> NamespaceKeys | None:
+        """The keys that this namespace works with now."""
         item = self._get(at.namespace_key_key(namespace))
-        return decode_namespace_key(item.serialize()) if item else None
+        return decode_namespace_keys(item.serialize()) if item else None
 
-    def add_namespace_key(self, key: WrappedNamespaceKey, *, epoch: int) -> WrappedNamespaceKey:
-        """Register a namespace's first key; returns the registered one, maybe another's."""
-        namespace = Namespace(key.tenant, key.environment)
-        place = at.namespace_key_key(namespace)
+    def add_namespace_keys(self, keys: NamespaceKeys, *, epoch: int) -> NamespaceKeys:
+        """Register a namespace's first keys; returns the registered ones, maybe another's."""
+        place = at.namespace_key_key(keys.namespace)
         transaction = _Transaction(self._model, self._connection, pk=place.pk, epoch=epoch)
-        transaction.put_new(place, encode_namespace_key(key))
+        transaction.put_new(place, encode_namespace_keys(keys))
         try:
             transaction.run()
         except ChangeLost:
-            registered = self.namespace_key(namespace)
+            registered = self.namespace_keys(keys.namespace)
             if registered is None:
                 raise StoreUnavailable from None
             return registered
-        return key
+        return keys
+
+    def replace_namespace_keys(self, before: NamespaceKeys, after: NamespaceKeys, *, epoch: int) -> None:
+        """Compare-and-set on the active key's id. Raises `ChangeLost`, `RegionFenced`."""
+        place = at.namespace_key_key(after.namespace)
+        transaction = _Transaction(self._model, self._connection, pk=place.pk, epoch=epoch)
+        transaction.put_namespace_keys(place, after, replaced=before.active.namespace_key_id)
+        transaction.run()
 
     def _get(self, key: at.Key) -> SecretsItem | None:
         with _translated():
@@ -212,6 +238,21 @@ class _Transaction:
             at.PATH: {"S": head.name.path},
         }
         self._write.save(build(self._model, at.id_key(head.secret_id), attributes))
+
+    def put_namespace_keys(self, key: at.Key, keys: NamespaceKeys, *, replaced: str) -> None:
+        item = build(self._model, key, encode_namespace_keys(keys))
+        self._write.save(item, condition=self._model.namespace_key_id == replaced)
+
+    def require_active(self, key: WrappedNamespaceKey) -> None:
+        place = at.namespace_key_key(Namespace(key.tenant, key.environment))
+        is_active = self._model.namespace_key_id == key.namespace_key_id
+        self._write.condition_check(self._model, place.pk, place.sk, condition=is_active)
+
+    def rewrap(self, key: at.Key, envelope: Envelope) -> None:
+        """Another envelope in the place of one that is there: what was scrubbed or dropped does not come back."""
+        attribute = self._model.envelope
+        action = attribute.set({"M": encode_envelope(envelope)})
+        self._write.update(build(self._model, key, {}), actions=[action], condition=attribute.exists())
 
     def scrub(self, key: at.Key) -> None:
         """Take the value out; where the item has not arrived yet, this leaves an empty one in its place."""

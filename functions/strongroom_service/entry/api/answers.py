@@ -19,8 +19,8 @@ Fingerprint = Annotated[
     str,
     Field(
         pattern="^[0-9a-f]{64}$",
-        description="Tells whether two values of this secret are equal: an HMAC under a key of this secret, "
-        "not a bare SHA-256.",
+        description="Tells whether two values of this secret are equal while both are under one namespace key: "
+        "an HMAC under a key of this secret, not a bare SHA-256.",
     ),
 ]
 
@@ -154,6 +154,23 @@ class AliasMoved(Answer):
     version_number: Annotated[Number | None, Field(description="null: the alias was removed.")]
     updated_at: Time
     consistency_token: Token
+
+
+class NamespaceKeyRenewed(Answer):
+    """The key that new versions in an environment are encrypted under from now on."""
+
+    environment: Annotated[str, Field(examples=["prod"])]
+    namespace_key_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="Random; names the key in envelopes.")]
+    created_at: Time
+
+
+class NamespaceRewrapped(Answer):
+    """What one call has done, in secrets. Others may still wait behind `nextCursor`."""
+
+    rewrapped: Annotated[int, Field(ge=0, description="Encrypted anew under the active key.")]
+    examined: Annotated[int, Field(ge=0)]
+    failed: Annotated[int, Field(ge=0, description="Damaged, or changed too often meanwhile; the audit names them.")]
+    next_cursor: Annotated[str | None, Field(description="Where to go on; null at the end.")]
 
 
 class ValueStored(Answer):

@@ -246,6 +246,7 @@ def whole_number(low: int, high: int) -> TextRule:
     return TextRule(accepts, f"must be a whole number from {low} to {high}", schema)
 
 
+RewrapLimit = Annotated[int, Field(ge=1, le=limits.MAX_REWRAP_SECRETS)]
 PageSize = Annotated[str, whole_number(1, limits.MAX_PAGE_SIZE)]
 RestoreDays = Annotated[str, whole_number(limits.MIN_RESTORE_DAYS, limits.MAX_RESTORE_DAYS)]
 Flag = Annotated[str, TextRule(frozenset({"true", "false"}).__contains__, "must be true or false", {"type": "boolean"})]

@@ -181,6 +181,13 @@ class MoveAliasRequest(MutationBody):
     ]
 
 
+class RewrapRequest(Body):
+    """Where to go on with re-wrapping, and how many secrets to look at."""
+
+    cursor: Annotated[f.Cursor | None, Field(description="nextCursor of the call before.")] = None
+    limit: Annotated[f.RewrapLimit, Field(description="Secrets looked at in one call.")] = limits.DEFAULT_REWRAP_SECRETS
+
+
 class ListSecretsQuery(Strict):
     """Which secrets to list."""
 

@@ -90,12 +90,13 @@ _HEADERS: Final = {
 
 def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
     """Add what FastAPI does not see: bodies and queries read by our own code, errors, headers."""
-    bodies = [call.model for call in _calls(route.dependant) if isinstance(call, JsonBody)]
+    readers = [call for call in _calls(route.dependant) if isinstance(call, JsonBody)]
+    bodies = [reader.model for reader in readers]
     queries = [call.model for call in _calls(route.dependant) if isinstance(call, Query)]
-    for model in bodies:
-        schemas |= _schema_of(model)
-        reference = {"$ref": _SCHEMA.format(model=model.__name__)}
-        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": reference}}}
+    for reader in readers:
+        schemas |= _schema_of(reader.model)
+        reference = {"$ref": _SCHEMA.format(model=reader.model.__name__)}
+        operation["requestBody"] = {"required": not reader.optional, "content": {_JSON: {"schema": reference}}}
     parameters = operation.setdefault("parameters", [])
     for query in queries:
         parameters += _query_parameters(query)

@@ -72,10 +72,14 @@ async def number_of(version_number: Annotated[VersionNumberText, Path(alias="ver
 
 
 class JsonBody(Generic[BodyT]):
-    """A dependency: the request's JSON body as a model, wiped when the request is over."""
+    """A dependency: the request's JSON body as a model, wiped when the request is over.
 
-    def __init__(self, model: type[BodyT]) -> None:
+    An optional one may be missing: then it is the model's defaults.
+    """
+
+    def __init__(self, model: type[BodyT], *, optional: bool = False) -> None:
         self.model = model
+        self.optional = optional
 
     async def __call__(self, request: Request, caller: Annotated[Caller, Depends(identified)]) -> AsyncIterator[BodyT]:
         """Read, check, hand over, wipe. The caller is known first: a stranger learns no rules."""
@@ -89,6 +93,8 @@ class JsonBody(Generic[BodyT]):
             body.wipe()
 
     def _read(self, event: Mapping[str, Any]) -> BodyT:
+        if self.optional and not event.get("body"):
+            return self.model()
         content_type = header(event, "content-type")
         if content_type is not None and content_type.partition(";")[0].strip().lower() != _JSON:
             raise InvalidRequest([Violation("Content-Type", f"must be {_JSON}")])

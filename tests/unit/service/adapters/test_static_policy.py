@@ -57,6 +57,21 @@ def test_a_binding_covers_whole_segments_of_its_environment(resource: Resource, 
     assert allowed(bound(Role.READER, "prod", prefix), Action.READ, resource) is covered
 
 
+@pytest.mark.parametrize(
+    ("binding", "may"),
+    [
+        (bound(Role.OWNER), True),
+        (bound(Role.OWNER, "prod"), True),
+        (bound(Role.OWNER, "prod", "payments/"), False),
+        (bound(Role.OWNER, None, "payments/"), False),
+        (bound(Role.OWNER, "test"), False),
+        (bound(Role.READER, "prod"), False),
+    ],
+)
+def test_an_environments_key_is_a_matter_of_who_owns_all_of_it(binding: RoleBinding, *, may: bool) -> None:
+    assert allowed(binding, Action.REWRAP, Resource("default", "prod")) is may
+
+
 def test_a_decision_names_the_binding_that_led_to_it() -> None:
     """The audit can tell why."""
     policy = StaticPolicy([bound(Role.READER), bound(Role.OWNER, "prod", "payments/")])

@@ -270,6 +270,49 @@ def test_a_purged_secret_is_a_tombstone_on_which_a_new_one_begins() -> None:
     assert propose(again).latest_version == 2
 
 
+def rewrap(head: Head, *numbers: int) -> Head:
+    anew = {n: lifecycle.Rewrapped(envelope(100 + n), f"{n:064x}") for n in numbers}
+    return lifecycle.rewrap(head, anew, epoch=1, now=NOW)
+
+
+def test_rewrapping_changes_fingerprints_and_copies_of_envelopes_only() -> None:
+    """Whatever a version's status is, it stays; what the head has no copy of, it gets none of."""
+    head, _ = life()[CURRENT]
+    after = rewrap(head, 2, 3, 4, 5)
+    assert after.revision == head.revision + 1
+    assert after.envelopes == {3: envelope(103), 4: envelope(104)}
+    assert after.versions == {1: head.versions[1]} | {
+        n: replace(head.versions[n], fingerprint=f"{n:064x}") for n in (2, 3, 4, 5)
+    }
+    same = replace(after, revision=head.revision, versions=head.versions, envelopes=head.envelopes)
+    assert same == head
+
+
+def test_a_part_of_the_versions_is_rewrapped_alone() -> None:
+    head, _ = life()[CURRENT]
+    after = rewrap(head, 3)
+    assert after.envelopes == {**head.envelopes, 3: envelope(103)}
+    assert {n for n in head.versions if after.versions[n] != head.versions[n]} == {3}
+
+
+def test_what_has_no_value_is_not_rewrapped() -> None:
+    head, _ = life()[CURRENT]
+    with pytest.raises(VersionDestroyed):
+        rewrap(head, 1)
+    with pytest.raises(NotFound):
+        rewrap(head, 6)
+    with pytest.raises(Conflict):
+        rewrap(lifecycle.purge(head, epoch=1, now=NOW), 3)
+
+
+def test_a_deleted_secret_is_rewrapped_and_stays_deleted() -> None:
+    head, _ = life()[CURRENT]
+    deleted = lifecycle.delete(head, restore_days=7, epoch=1, now=NOW)
+    after = rewrap(deleted, 4)
+    assert (after.status, after.restore_until) == (SecretStatus.DELETED, deleted.restore_until)
+    assert lifecycle.restore(after, epoch=1, now=NOW).envelopes[4] == envelope(104)
+
+
 def test_metadata_changes_and_the_rest_stays() -> None:
     head = promote(propose(register()), 1)
     after = lifecycle.update_metadata(

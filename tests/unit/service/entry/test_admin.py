@@ -104,6 +104,47 @@ def test_a_put_by_path(call: Caller) -> None:
     assert error["error"]["details"] == {"currentVersion": 2}
 
 
+def test_an_environments_key_is_renewed_and_its_secrets_rewrapped(call: Caller) -> None:
+    for name in ("a", "b", "c"):
+        assert call("PUT", f"/values/prod/{name}", {"plaintextValue": CANARY, "ownerTeam": "payments"})[0] == 201
+    status, renewed = call("POST", "/namespaces/prod/key/renew")
+    assert (status, set(renewed)) == (200, {"environment", "namespaceKeyId", "createdAt"})
+    assert (renewed["environment"], renewed["createdAt"]) == ("prod", "2030-01-01T12:00:00.000Z")
+    status, first = call("POST", "/namespaces/prod/key/rewrap", {"limit": 2})
+    assert (status, first["rewrapped"], first["examined"], first["failed"]) == (200, 2, 2, 0)
+    status, rest = call("POST", "/namespaces/prod/key/rewrap", {"cursor": first["nextCursor"]})
+    assert (status, rest) == (200, {"rewrapped": 1, "examined": 1, "failed": 0, "nextCursor": None})
+    status, nothing = call("POST", "/namespaces/prod/key/rewrap")
+    assert (status, nothing["rewrapped"], nothing["examined"]) == (200, 0, 3)
+
+
+@pytest.mark.parametrize("call_name", ["renew", "rewrap"])
+def test_an_environment_without_secrets_has_no_key(call: Caller, call_name: str) -> None:
+    status, error = call("POST", f"/namespaces/prod/key/{call_name}")
+    assert (status, error["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/namespaces/PROD/key/renew", None, "environment"),
+        ("/namespaces/prod/key/renew", {}, "body"),
+        ("/namespaces/prod/key/rewrap", {"limit": 0}, "limit"),
+        ("/namespaces/prod/key/rewrap", {"limit": 101}, "limit"),
+        ("/namespaces/prod/key/rewrap", {"limit": "2"}, "limit"),
+        ("/namespaces/prod/key/rewrap", {"limit": None}, "limit"),
+        ("/namespaces/prod/key/rewrap", {"cursor": "made-up"}, "cursor"),
+        ("/namespaces/prod/key/rewrap", {"cursor": "YQ." + "0" * 64}, "cursor"),
+        ("/namespaces/prod/key/rewrap", {"other": 1}, "body"),
+        ("/namespaces/prod/key/rewrap", [], "body"),
+    ],
+)
+def test_what_these_calls_do_not_take(call: Caller, path: str, body: Any, field: str) -> None:
+    call("PUT", "/values/prod/a", {"plaintextValue": "v", "ownerTeam": "payments"})
+    status, error = call("POST", path, body)
+    assert (status, [each["field"] for each in error["error"]["details"]["violations"]]) == (400, [field])
+
+
 def test_the_key_of_a_call_comes_by_header_or_body(call: Caller) -> None:
     path, body = "/values/prod/a", {"plaintextValue": "first", "ownerTeam": "payments"}
     for said in ({"headers": {"Idempotency-Key": "key-of-a-call"}}, {"clientToken": "key-of-a-call"}):
@@ -177,6 +218,7 @@ FIELDS = st.sampled_from(
     [
         "plaintextValue", "plaintextBase64", "generate", "expiresAt", "clientToken", "expectedCurrent", "ownerTeam",
         "rotationStrategy", "description", "tags", "environment", "path", "versionNumber", "expectedPreviousVersion",
+        "cursor", "limit",
     ]
 )  # fmt: skip
 BODIES = st.dictionaries(FIELDS | st.text(max_size=6), JSON, max_size=6)
@@ -186,6 +228,7 @@ ROUTES = [
     ("POST", "/secrets/{id}/versions"),
     ("POST", "/secrets/{id}/aliases/current"),
     ("PUT", "/values/prod/fuzzed"),
+    ("POST", "/namespaces/prod/key/rewrap"),
 ]
 
 

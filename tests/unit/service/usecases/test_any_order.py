@@ -12,9 +12,13 @@ from strongroom_service.domain.consistency import ConsistencyToken
 from strongroom_service.domain.errors import DomainError
 from strongroom_service.domain.names import Alias
 from strongroom_service.domain.secret import Head, SecretStatus, VersionStatus
+from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.change_secret import delete_secret, purge_secret, restore_secret
 from strongroom_service.usecases.change_version import destroy_version, disable_version, enable_version
 from strongroom_service.usecases.changing import Target
+from strongroom_service.usecases.ports import VersionKey
+from strongroom_service.usecases.renew_namespace_key import renew_namespace_key
+from strongroom_service.usecases.rewrap_namespace import RewrapQuery, rewrap_namespace
 from tests.support.deployment import CALLER, NAME, REPLICA, Deployment
 from tests.support.fakes import VersionItem
 
@@ -43,6 +47,7 @@ class SecretsLife(RuleBasedStateMachine):
         self.values: dict[int, str] = {}
         self.promoted: set[int] = set()
         self.destroyed: set[int] = set()
+        self.keys: list[str] = []
 
     @initialize()
     def begin_with_two_versions(self) -> None:
@@ -108,6 +113,26 @@ class SecretsLife(RuleBasedStateMachine):
             purge_secret(target=self.target, caller=CALLER, ports=self.deployment.write_ports())
             self.destroyed |= set(self.values)
 
+    @rule()
+    def renew_the_key(self) -> None:
+        ports = self.deployment.write_ports()
+        self.keys.append(renew_namespace_key(NAME.namespace, caller=CALLER, ports=ports).namespace_key_id)
+
+    @rule()
+    def rewrap(self) -> None:
+        before = self.head()
+        query = RewrapQuery(namespace=NAME.namespace)
+        done = rewrap_namespace(query, caller=CALLER, ports=self.deployment.write_ports())
+        assert (done.examined, done.failed, done.next_cursor) == (before.status is not SecretStatus.PURGED, 0, None)
+        assert done.rewrapped == (self.head().token > before.token)
+        if self.keys:
+            assert self.keys_in_use() <= {self.keys[-1]}
+
+    def keys_in_use(self) -> set[str]:
+        items = [item for key, item in self.deployment.table.items.items() if key[0] == "version"]
+        stored = [item.envelope for item in items if isinstance(item, VersionItem) and item.envelope]
+        return {envelope.namespace_key_id for envelope in (*stored, *self.head().envelopes.values())}
+
     @rule(minutes=st.integers(1, 60 * 24))
     def time_passes(self, minutes: int) -> None:
         self.deployment.clock.advance(timedelta(minutes=minutes))
@@ -172,6 +197,23 @@ class SecretsLife(RuleBasedStateMachine):
         readable = {VersionStatus.PENDING, VersionStatus.CURRENT, VersionStatus.PREVIOUS}
         aliased = {n for n in head.aliases.values() if head.versions[n].status in readable}
         assert set(head.envelopes) == aliased
+
+    @invariant()
+    def a_fingerprint_is_of_its_value_and_of_its_envelopes_key(self) -> None:
+        if not self.exists():
+            return
+        head = self.head()
+        for number, record in head.versions.items():
+            stored = self.deployment.store.stored_envelope(NAME, VersionKey(number, record.epoch))
+            if record.status is VersionStatus.DESTROYED:
+                assert (stored, record.fingerprint) == (None, None)
+                continue
+            assert stored is not None
+            assert head.envelopes.get(number, stored) == stored
+            value = SecretValue.from_text(self.values[number])
+            key = stored.namespace_key(NAME)
+            found = self.deployment.encryption.fingerprint(value, secret_id=head.secret_id, key=key)
+            assert record.fingerprint == found
 
     @invariant()
     def what_is_destroyed_is_nowhere(self) -> None:

@@ -98,7 +98,7 @@ def test_a_denied_listing_is_recorded(deployment: Deployment) -> None:
 
 def test_a_replica_without_the_namespaces_key_cannot_seal_a_cursor_yet(deployment: Deployment) -> None:
     fill(deployment)
-    key = ("namespace key", NAMESPACE)
+    key = ("namespace keys", NAMESPACE)
     deployment.replica.waiting = [write for write in deployment.replica.waiting if write.key != key]
     deployment.arrive()
     with pytest.raises(ReplicaBehind):

@@ -12,10 +12,10 @@ import pytest
 from strongroom_service.adapters.dynamodb.codec import (
     decode_envelope,
     decode_head,
-    decode_namespace_key,
+    decode_namespace_keys,
     encode_envelope,
     encode_head,
-    encode_namespace_key,
+    encode_namespace_keys,
 )
 from strongroom_service.domain.errors import IntegrityFailure
 from strongroom_service.domain.names import Alias, SecretName
@@ -23,6 +23,7 @@ from strongroom_service.domain.secret import (
     ClientToken,
     Envelope,
     Head,
+    NamespaceKeys,
     SecretStatus,
     VersionRecord,
     VersionStatus,
@@ -55,6 +56,11 @@ HEAD = Head(
     client_tokens=(ClientToken("d" * 64, "propose", 3, NOW),),
 )
 STORED_HEAD = Path(__file__).with_name("stored_head.json")
+KEYS = NamespaceKeys(
+    active=WrappedNamespaceKey("default", "prod", "a" * 32, b"wrapped", "mrk-0123456789abcdef0123456789abcdef"),
+    digests=WrappedNamespaceKey("default", "prod", "d" * 32, b"another", "mrk-0123456789abcdef0123456789abcdef"),
+)
+STORED_KEYS = Path(__file__).with_name("stored_namespace_keys.json")
 
 
 def as_json_brings_it(value: Any) -> Any:
@@ -137,11 +143,24 @@ def test_a_damaged_version_is_an_integrity_failure_when_it_is_looked_at() -> Non
 
 def test_envelopes_and_namespace_keys_come_back_as_they_went() -> None:
     """Binary parts survive in both forms, and what is no base64 is an integrity failure."""
-    key = WrappedNamespaceKey("default", "prod", "0" * 32, b"wrapped", "mrk-1")
     for bring in (dict, as_json_brings_it):
         assert decode_envelope(bring(encode_envelope(ENVELOPE))) == ENVELOPE
-        assert decode_namespace_key(bring(encode_namespace_key(key))) == key
+        assert decode_namespace_keys(bring(encode_namespace_keys(KEYS))) == KEYS
     with pytest.raises(IntegrityFailure):
         decode_envelope({**encode_envelope(ENVELOPE), "blob": {"B": "no base64!"}})
     with pytest.raises(IntegrityFailure):
-        decode_namespace_key({})
+        decode_namespace_keys({})
+
+
+@pytest.mark.parametrize("damage", [{"digestKey": {"M": {}}}, {"digestKey": {"S": "d"}}, {"keyId": {"N": "1"}}])
+def test_damaged_namespace_keys_are_an_integrity_failure(damage: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityFailure):
+        decode_namespace_keys({**encode_namespace_keys(KEYS), **damage})
+
+
+def test_stored_namespace_keys_are_read_for_ever() -> None:
+    """The known answers: the format of today, and the one before, in which one key was for everything."""
+    stored = json.loads(STORED_KEYS.read_text())
+    assert as_json_brings_it(encode_namespace_keys(KEYS)) == stored["withDigestKey"]
+    assert decode_namespace_keys(stored["withDigestKey"]) == KEYS
+    assert decode_namespace_keys(stored["oneKey"]) == NamespaceKeys(KEYS.active, KEYS.active)
