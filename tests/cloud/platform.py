@@ -17,6 +17,7 @@ class Stored:
     cloud: LocalCloud
     secret_id: str
     path: str
+    environment: str = ENVIRONMENT
 
     def propose(self, value: str, **body: Any) -> int:
         answer = self.cloud.request(
@@ -45,7 +46,7 @@ class Stored:
 
     def read(self, *, identity: str = "reader", region: Region | None = None, **query: str) -> Answer:
         return self.cloud.request(
-            "GET", f"/values/{ENVIRONMENT}/{self.path}", identity=identity, region=region, query=query
+            "GET", f"/values/{self.environment}/{self.path}", identity=identity, region=region, query=query
         )
 
 
@@ -55,6 +56,7 @@ class Platform:
 
     cloud: LocalCloud
     prefix: str = field(default_factory=lambda: f"test-{secrets.token_hex(6)}")
+    environment: str = ENVIRONMENT
     _count: int = 0
 
     def path(self) -> str:
@@ -63,14 +65,14 @@ class Platform:
 
     def register(self, path: str | None = None) -> Stored:
         body = {
-            "environment": ENVIRONMENT,
+            "environment": self.environment,
             "path": path or self.path(),
             "ownerTeam": "payments",
             "rotationStrategy": "manual",
         }
         answer = self.cloud.request("POST", "/secrets", json=body)
         assert answer.status == 201, answer.error_code
-        return Stored(self.cloud, answer.json()["secretId"], body["path"])
+        return Stored(self.cloud, answer.json()["secretId"], body["path"], self.environment)
 
     def store(self, value: str) -> Stored:
         """A secret whose version 1 is current."""
