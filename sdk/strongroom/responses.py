@@ -29,8 +29,8 @@ class StoredVersion:
         secret_id: stays the same for the life of the secret.
         path: environment and path.
         version_number: the new current version.
-        fingerprint: 64 hex digits, equal for equal values of this secret; a keyed hash, not a bare SHA-256. None when
-            a repeated call finds its version destroyed since.
+        fingerprint: 64 hex digits, equal for equal values of this secret while they are under one namespace key; a
+            keyed hash, not a bare SHA-256. None when a repeated call finds its version destroyed since.
         consistency_token: pass it to another process as `min_token`, and what that process reads is at least
             this version's state.
         updated_at: when it became current (RFC 3339, UTC).

@@ -5,7 +5,7 @@
 | head | `S#<tenant>#<environment>#<path>` | `HEAD` |
 | version | as its head | `V#<number, 20 digits>#<epoch, 10 digits>` |
 | id pointer | `ID#<secretId>` | `ID` |
-| namespace key | `K#<tenant>#<environment>` | `ACTIVE` |
+| namespace keys | `K#<tenant>#<environment>` | `ACTIVE` |
 | fence | `FENCE` | `<shard>` |
 
 Neither tenants, environments nor paths can contain `#`, so no two names meet in one key.
@@ -119,7 +119,7 @@ def id_key(secret_id: str) -> Key:
 
 
 def namespace_key_key(namespace: Namespace) -> Key:
-    """Where the key that a namespace encrypts under is registered."""
+    """Where the keys that a namespace works with are registered."""
     return Key(f"K#{namespace.tenant}#{namespace.environment}", "ACTIVE")
 
 
