@@ -59,8 +59,8 @@ MAX_PAGE_SIZE: Final = 100
 DEFAULT_REWRAP_SECRETS: Final = 25
 MAX_REWRAP_SECRETS: Final = 100
 """Secrets that one call looks at to re-wrap them."""
-REWRAP_BUDGET: Final = timedelta(seconds=10)
-"""A call begins no further secret after this. API Gateway waits 29 s, and the last secret may be a large one."""
+REWRAP_BUDGET: Final = timedelta(seconds=5)
+"""A call begins no further secret after this. The function may run for 15 s, and the last secret may be a large one."""
 MAX_REWRAP_VERSIONS: Final = 40
 MAX_REWRAP_BYTES: Final = 256 * 1024
 """What one transaction re-wraps. All of a secret's items lie in one partition, which takes about 1 MB of writes a
