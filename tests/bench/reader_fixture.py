@@ -25,7 +25,8 @@ REGION: Final = "us-east-1"
 TABLE: Final = "strongroom-bench-secrets"
 NAME: Final = SecretName("default", "prod", "payments/db-password")
 _ACCOUNT: Final = "123456789012"
-_KEY: Final = bytearray(range(32))
+_KEY: Final = bytes(range(32))
+_VALUE: Final = "made-up-value-of-32-characters-x"
 _SECRET_ID: Final = "sec_0123-4567-89ab-cdef01234567"
 
 ENVIRONMENT: Final = {
@@ -61,7 +62,7 @@ class Warm:
 def warm_reader(*, delay: timedelta = timedelta()) -> Iterator[Warm]:
     """A read."""
     with (
-        canned_aws(_answers(), delay=delay) as aws,
+        canned_aws(answers(), delay=delay) as aws,
         mock.patch.dict(os.environ, environment(aws)),
         redirect_stdout(io.StringIO()) as log,
     ):
@@ -81,9 +82,9 @@ def warm_reader(*, delay: timedelta = timedelta()) -> Iterator[Warm]:
 def warm_batch(count: int) -> Iterator[Warm]:
     """A batch of as many reads."""
     names = [SecretName(NAME.tenant, NAME.environment, f"{NAME.path}-{index}") for index in range(count)]
-    answers = {**_answers(), "BatchGetItem": {"Responses": {TABLE: [head_item(name) for name in names]}}}
+    given = {**answers(), "BatchGetItem": {"Responses": {TABLE: [head_item(name) for name in names]}}}
     with (
-        canned_aws(answers) as aws,
+        canned_aws(given) as aws,
         mock.patch.dict(os.environ, environment(aws)),
         redirect_stdout(io.StringIO()) as log,
     ):
@@ -131,8 +132,8 @@ def read_event() -> dict[str, Any]:
     }
 
 
-def head_item(name: SecretName = NAME) -> dict[str, Any]:
-    """The head's item as DynamoDB's JSON."""
+def head_item(name: SecretName = NAME, *, value: str = _VALUE, key: bytes = _KEY) -> dict[str, Any]:
+    """The head's item as DynamoDB's JSON, its values under a namespace key."""
     now = datetime.now(UTC)
     versions = {
         number: VersionRecord(status, 1, now, now, "f" * 64)
@@ -151,25 +152,26 @@ def head_item(name: SecretName = NAME) -> dict[str, Any]:
         latest_version=3,
         aliases={Alias.CURRENT: 3, Alias.PREVIOUS: 2},
         versions=versions,
-        envelopes={number: _envelope(number, name) for number in (2, 3)},
+        envelopes={number: _envelope(number, name, value, key) for number in (2, 3)},
     )
     pk, sk = layout.head_key(name)
     item: dict[str, Any] = _json({**encode_head(head), "PK": {"S": pk}, "SK": {"S": sk}})
     return item
 
 
-def _answers() -> dict[str, Any]:
+def answers(*, value: str = _VALUE, key: bytes = _KEY) -> dict[str, Any]:
+    """What AWS answers to a read, by operation."""
     return {
-        "GetItem": {"Item": head_item()},
+        "GetItem": {"Item": head_item(value=value, key=key)},
         "PutRecord": {"ShardId": "shardId-000000000000", "SequenceNumber": "4" * 56, "EncryptionType": "KMS"},
-        "Decrypt": {"Plaintext": base64.b64encode(_KEY).decode(), "KeyId": "mrk-0"},
+        "Decrypt": {"Plaintext": base64.b64encode(key).decode(), "KeyId": "mrk-0"},
     }
 
 
-def _envelope(number: int, name: SecretName) -> Envelope:
+def _envelope(number: int, name: SecretName, text: str, key: bytes) -> Envelope:
     binding = VersionBinding(name, _SECRET_ID, number, 1)
-    value = SecretValue.from_text("made-up-value-of-32-characters-x")
-    return Envelope(seal_message(value, binding, key_id="0" * 32, key=_KEY), "0" * 32, bytes(200), "mrk-0")
+    value = SecretValue.from_text(text)
+    return Envelope(seal_message(value, binding, key_id="0" * 32, key=bytearray(key)), "0" * 32, bytes(200), "mrk-0")
 
 
 def _json(value: Any) -> Any:
