@@ -53,7 +53,8 @@ class AuditArchive:
             for entry in page.get("Contents", []):
                 if (bucket, entry["Key"]) not in self._seen:
                     body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-                    yield from map(json.loads, body.splitlines())
+                    # Whatever else was put on the stream is archived too, and is no event.
+                    yield from (event for event in map(json.loads, body.splitlines()) if "eventId" in event)
                     self._seen.add((bucket, entry["Key"]))
             if not page.get("IsTruncated"):
                 return

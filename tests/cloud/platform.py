@@ -8,6 +8,9 @@ from infra.local.client import LocalCloud
 from infra.local.requests import Answer, Region
 
 ENVIRONMENT = "prod"
+CANARY = f"canary-{secrets.token_hex(8)}"
+"""Part of every value that the tests of one run store or send: looked for afterwards wherever something is kept."""
+VALUE = f"{CANARY}-value"
 
 
 @dataclass(frozen=True)

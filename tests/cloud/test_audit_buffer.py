@@ -16,10 +16,9 @@ from infra.local.audit_buffer import AuditBufferView
 from infra.local.client import LocalCloud
 from infra.local.options import BUFFER_EVENTS
 from tests.cloud.faults import no_stream
-from tests.cloud.platform import ENVIRONMENT, Platform, Stored
+from tests.cloud.platform import ENVIRONMENT, VALUE, Platform, Stored
 
 WITHIN = timedelta(seconds=60)
-VALUE = "canary-value-of-this-test"
 TRIES = 1000
 MOST_FILLING_REQUESTS = 300
 

@@ -7,9 +7,8 @@ import pytest
 
 from infra.local.client import LocalCloud
 from infra.local.requests import Answer
-from tests.cloud.platform import ENVIRONMENT, Platform
+from tests.cloud.platform import CANARY, ENVIRONMENT, Platform
 
-CANARY = "canary-input-of-this-test"
 VALUES = f"/values/{ENVIRONMENT}/some/path"
 
 

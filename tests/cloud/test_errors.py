@@ -9,9 +9,7 @@ import pytest
 from infra.local.client import LocalCloud
 from infra.local.requests import Answer
 from tests.cloud.faults import no_audit
-from tests.cloud.platform import ENVIRONMENT, Platform, Stored
-
-VALUE = "canary-value-of-this-test"
+from tests.cloud.platform import ENVIRONMENT, VALUE, Platform, Stored
 
 
 def assert_error(answer: Answer, status: int, code: str, *, retryable: bool | None = None) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
 from infra.local.requests import Answer
 from tests.cloud.faults import no_audit
-from tests.cloud.platform import ENVIRONMENT, Platform, Stored
+from tests.cloud.platform import ENVIRONMENT, VALUE, Platform, Stored
 
-VALUE = "canary-value-of-this-test"
 FAULTS = ("refuse", "timeout", "error5xx", "throttle", "lose")
 OPERATIONS = (
     ("dynamodb", "GetItem"),
@@ -124,6 +123,8 @@ def new_subject(platform: Platform) -> Subject:
 @pytest.fixture(scope="module")
 def needs(local_cloud: LocalCloud) -> dict[Call, set[tuple[str, str]]]:
     """The AWS operations that each call makes."""
+    # An environment that has lost the stream a moment ago would record by other operations.
+    local_cloud.end_environments()
     platform = Platform(local_cloud)
     found = {}
     for call in (*READS, *CHANGES):

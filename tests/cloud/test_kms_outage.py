@@ -6,9 +6,8 @@ from datetime import timedelta
 import pytest
 
 from infra.local.client import LocalCloud
-from tests.cloud.platform import ENVIRONMENT, Platform, Stored
+from tests.cloud.platform import ENVIRONMENT, VALUE, Platform, Stored
 
-VALUE = "canary-value-of-this-test"
 DEADLINE = timedelta(seconds=3)
 """What the client library gives a read by default."""
 

@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 
 from infra.local.client import LocalCloud
 from infra.local.requests import Answer
+from tests.cloud.faults import no_audit
 from tests.cloud.platform import ENVIRONMENT, Platform
 
 
@@ -147,9 +148,11 @@ def read_everything(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[
 def fail_in_every_way(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:
     by_path = {"environment": ENVIRONMENT, "path": path}
     items = {"items": [{"secretPath": f"{ENVIRONMENT}/{path}"}]}
-    with cloud.faults.fault("refuse", service="kinesis"):
+    with no_audit(cloud):
         checked("getSecret", 500, parameters=by_id)
         checked("readValues", 500, json=items)
+    # An environment that has lost the stream a moment ago would record by the tables that fail next.
+    cloud.end_environments()
     with cloud.faults.fault("throttle", service="dynamodb"):
         checked("getSecret", 429, parameters=by_id)
         checked("readValue", 429, parameters=by_path)
