@@ -22,10 +22,12 @@ from .errors import (
 from .regions import Region
 from .surroundings import Surroundings
 
-ROUNDS: Final = 3
+ROUNDS: Final = 4
 """How often a region may be asked in one call."""
-FIRST_BACKOFF: Final = timedelta(milliseconds=50)
-LONGEST_BACKOFF: Final = timedelta(milliseconds=500)
+FIRST_BACKOFF: Final = timedelta(milliseconds=200)
+"""After all regions failed once. The first other try is another region's, at once; shorter pauses than this only add
+to the load that a region refuses for (docs/figures.md, `herd_pods_at_once`)."""
+LONGEST_BACKOFF: Final = timedelta(seconds=2)
 PROBE_TIMEOUT: Final = timedelta(seconds=1)
 """What the one request that tries a failed region may take before the next region gets its turn."""
 _SHORTEST_ATTEMPT: Final = 0.001

@@ -25,7 +25,7 @@ REGION: Final = "us-east-1"
 TABLE: Final = "strongroom-bench-secrets"
 NAME: Final = SecretName("default", "prod", "payments/db-password")
 _ACCOUNT: Final = "123456789012"
-_KEY: Final = bytes(range(32))
+KEY: Final = bytes(range(32))
 _VALUE: Final = "made-up-value-of-32-characters-x"
 _SECRET_ID: Final = "sec_0123-4567-89ab-cdef01234567"
 
@@ -132,7 +132,7 @@ def read_event() -> dict[str, Any]:
     }
 
 
-def head_item(name: SecretName = NAME, *, value: str = _VALUE, key: bytes = _KEY) -> dict[str, Any]:
+def head_item(name: SecretName = NAME, *, value: str = _VALUE, key: bytes = KEY) -> dict[str, Any]:
     """The head's item as DynamoDB's JSON, its values under a namespace key."""
     now = datetime.now(UTC)
     versions = {
@@ -159,7 +159,7 @@ def head_item(name: SecretName = NAME, *, value: str = _VALUE, key: bytes = _KEY
     return item
 
 
-def answers(*, value: str = _VALUE, key: bytes = _KEY) -> dict[str, Any]:
+def answers(*, value: str = _VALUE, key: bytes = KEY) -> dict[str, Any]:
     """What AWS answers to a read, by operation."""
     return {
         "GetItem": {"Item": head_item(value=value, key=key)},

@@ -137,7 +137,7 @@ def test_rounds_are_few_and_apart(world: World, clock: Clock) -> None:
         world.journey(regions=2).read(world.ask)
     assert world.order == [EAST, WEST] * ROUNDS
     assert len(caught.value.attempts) == 2 * ROUNDS
-    assert clock.pauses == [0.025, 0.05]
+    assert clock.pauses == [0.1, 0.2, 0.4]
 
 
 def test_a_pause_that_does_not_fit_is_not_taken(world: World, clock: Clock) -> None:
