@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from threading import Lock
+from functools import wraps
+from threading import RLock
 from typing import Any
 
 import botocore.session
@@ -91,15 +92,23 @@ def _key(name: str, kind: str) -> dict[str, str]:
     return {"AttributeName": name, "KeyType": kind}
 
 
-def _one_at_a_time() -> Callable[..., Any]:
-    """Moto checks a transaction's conditions and applies it in two steps, between which its other threads come."""
-    transact, lock = DynamoDBBackend.transact_write_items, Lock()
+_ISOLATED = ("transact_write_items", "get_item", "put_item", "update_item", "delete_item", "query", "scan")
 
-    def transact_alone(*call: Any, **said: Any) -> Any:
-        with lock:
-            return transact(*call, **said)
 
-    return transact_alone
+def _one_at_a_time(environment: pytest.MonkeyPatch) -> None:
+    """Moto checks a transaction's conditions and applies it in steps, between which its other threads come."""
+    lock = RLock()
+
+    def alone(operation: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(operation)
+        def locked(*call: Any, **said: Any) -> Any:
+            with lock:
+                return operation(*call, **said)
+
+        return locked
+
+    for name in _ISOLATED:
+        environment.setattr(DynamoDBBackend, name, alone(getattr(DynamoDBBackend, name)))
 
 
 @contextmanager
@@ -111,7 +120,7 @@ def local_aws() -> Iterator[LocalAws]:
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"
         with pytest.MonkeyPatch.context() as environment:
-            environment.setattr(DynamoDBBackend, "transact_write_items", _one_at_a_time())
+            _one_at_a_time(environment)
             for name, value in {
                 "AWS_ENDPOINT_URL": url,
                 "AWS_ACCESS_KEY_ID": "made-up",
