@@ -15,6 +15,7 @@ from strongroom_service.domain.errors import (
     AccessDenied,
     DomainError,
     IntegrityFailure,
+    InternalError,
     NotFound,
     ReplicaBehind,
     ResponseTooLarge,
@@ -179,6 +180,11 @@ def _open(read: _Authorised, ports: ReadPorts) -> SecretValue | DomainError:
         return ports.envelopes.open(read.envelope, binding)
     except DomainError as error:
         return error
+    except Exception as error:  # noqa: BLE001  # a defect: it is told with the others, its cause is for the log
+        # The release is on its way: its record has to be waited for, and its outcome to follow.
+        defect = InternalError()
+        defect.__cause__ = error
+        return defect
 
 
 def _may_exceed(budget: int, outcomes: Sequence[_Authorised | DomainError]) -> bool:

@@ -1,5 +1,6 @@
 """Reads: which version a caller gets, what it is told instead, and that nothing leaves without a record."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from strongroom_service.domain.errors import (
     AuditUnavailable,
     DomainError,
     IntegrityFailure,
+    InternalError,
     KmsUnavailable,
     NotFound,
     ReplicaBehind,
@@ -23,8 +25,10 @@ from strongroom_service.domain.errors import (
     VersionPending,
 )
 from strongroom_service.domain.names import Alias, SecretName, Selector
+from strongroom_service.domain.secret import Envelope
+from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.change_version import destroy_version, disable_version
-from strongroom_service.usecases.ports import VersionKey
+from strongroom_service.usecases.ports import EnvelopeOpener, VersionBinding, VersionKey
 from strongroom_service.usecases.read_revisions import Revision, RevisionItem, read_revisions
 from strongroom_service.usecases.read_values import ReadItem, ReadValue, read_batch, read_value
 from tests.support.deployment import CALLER, NAME, REPLICA, Deployment
@@ -153,6 +157,39 @@ def test_a_release_that_fails_is_followed_by_its_outcome(deployment: Deployment,
     assert (release.phase, outcome.phase) == (Phase.RELEASE, Phase.OUTCOME)
     assert outcome.outcome == error.code
     assert release.operation_id == outcome.operation_id
+
+
+class Broken:
+    """Envelopes with a defect: it opens every other one, and ends in an error that is not the domain's."""
+
+    def __init__(self, envelopes: EnvelopeOpener) -> None:
+        self._envelopes = envelopes
+        self._calls = 0
+
+    def open(self, envelope: Envelope, binding: VersionBinding) -> SecretValue:
+        self._calls += 1
+        if self._calls % 2 == 1:
+            raise KeyError("Plaintext")
+        return self._envelopes.open(envelope, binding)
+
+
+def test_a_defect_while_opening_is_followed_by_its_outcome_too(deployment: Deployment) -> None:
+    """The record of the release is waited for, what else was asked for is served, and the log learns the cause."""
+    deployment.stored("first")
+    deployment.stored("other", name=OTHER)
+    ports = deployment.read_ports()
+    ports = replace(ports, envelopes=Broken(ports.envelopes))
+    items = [ReadItem(name, Selector.parse(None)) for name in (NAME, OTHER)]
+    failed, served = read_batch(items, caller=CALLER, ports=ports)
+    assert isinstance(failed, InternalError)
+    assert isinstance(failed.__cause__, KeyError)
+    assert isinstance(served, ReadValue)
+    released, [outcome] = deployment.audit.records[-2:]
+    assert [event.phase for event in released] == [Phase.RELEASE, Phase.RELEASE]
+    assert (outcome.phase, outcome.path, outcome.outcome) == (Phase.OUTCOME, NAME.path, "internal_error")
+    with pytest.raises(InternalError) as told:
+        read_value(items[0], caller=CALLER, ports=ports)
+    assert isinstance(told.value.__cause__, KeyError)
 
 
 def test_a_failing_store_is_told_as_such(deployment: Deployment) -> None:
