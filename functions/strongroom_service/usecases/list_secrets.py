@@ -51,10 +51,12 @@ def list_secrets(query: Query, *, caller: Caller, ports: WritePorts) -> Listed:
         recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
         raise AccessDenied
     after_path = open_cursor(query.cursor, _scope(query), ports)
-    recorder.record(recorder.event(Phase.RELEASE, decision, subject))
     page = ports.store.list_heads(Listing(namespace, query.prefix, after_path, query.limit))
     shown = tuple(head for head in page.heads if _is_shown(head, query, caller=caller, ports=ports))
-    return Listed(shown, seal_cursor(page.last_path, _scope(query), ports))
+    listed = Listed(shown, seal_cursor(page.last_path, _scope(query), ports))
+    # Nothing can fail after it: a release is what is told.
+    recorder.record(recorder.event(Phase.RELEASE, decision, subject))
+    return listed
 
 
 def _is_shown(head: Head, query: Query, *, caller: Caller, ports: WritePorts) -> bool:

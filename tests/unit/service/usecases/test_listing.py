@@ -7,7 +7,15 @@ import pytest
 
 from strongroom_service.domain.access import Action
 from strongroom_service.domain.audit import Phase
-from strongroom_service.domain.errors import AccessDenied, AuditUnavailable, InvalidRequest, ReplicaBehind
+from strongroom_service.domain.errors import (
+    AccessDenied,
+    AuditUnavailable,
+    DomainError,
+    InvalidRequest,
+    KmsUnavailable,
+    ReplicaBehind,
+    StoreUnavailable,
+)
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.usecases.change_secret import delete_secret
 from strongroom_service.usecases.list_secrets import Listed, Query, list_secrets
@@ -87,6 +95,22 @@ def test_a_listing_is_recorded_before_it_is_told(deployment: Deployment) -> None
     deployment.failures.plan("audit", AuditUnavailable())
     with pytest.raises(AuditUnavailable):
         page(deployment)
+
+
+@pytest.mark.parametrize(
+    ("operation", "error"),
+    [("store.list_heads", StoreUnavailable()), ("encryption.keyed_digest", KmsUnavailable())],
+    ids=["the store", "the cursor's key"],
+)
+def test_a_listing_that_fails_is_not_recorded_as_told(
+    deployment: Deployment, operation: str, error: DomainError
+) -> None:
+    fill(deployment)
+    before = len(deployment.audit.events)
+    deployment.failures.plan(operation, error)
+    with pytest.raises(type(error)):
+        page(deployment)
+    assert len(deployment.audit.events) == before
 
 
 def test_a_denied_listing_is_recorded(deployment: Deployment) -> None:
