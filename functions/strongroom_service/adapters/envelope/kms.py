@@ -10,8 +10,9 @@ disabled in one region would otherwise still open through the next.
 import base64
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from itertools import chain, cycle, islice
 from typing import Any, Final
 
 from strongroom_service.adapters.aws_client import AwsCallFailed, AwsClient, Operation
@@ -91,10 +92,13 @@ class RegionalKms:
             raise AwsCallFailed(operation.name, "NoRegion")
         raise failure
 
-    def _order(self) -> Sequence[str]:
-        """Whom to ask, one after the other: regions whose breaker admits; if in vain, all of them again."""
-        admitted = [region for region in self._clients if self._breakers[region].admits()]
-        return [*admitted, *list(self._clients) * _MAX_CALLS][:_MAX_CALLS]
+    def _order(self) -> Iterator[str]:
+        """Whom to ask, one after the other: regions whose breaker admits; if in vain, all of them again.
+
+        A breaker is asked when it is its region's turn: a trial that it grants is one that is made.
+        """
+        admitted = (region for region in self._clients if self._breakers[region].admits())
+        return islice(chain(admitted, cycle(self._clients)), _MAX_CALLS)
 
 
 def _in_region(arn: str, region: str) -> str:

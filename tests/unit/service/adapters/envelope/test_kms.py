@@ -133,6 +133,20 @@ def test_a_region_that_gave_no_answer_is_left_alone_for_half_a_minute(regions: R
     assert len(regions.asked(OTHER)) == 3
 
 
+def test_a_region_that_is_well_again_is_believed_when_it_is_needed(regions: Regions) -> None:
+    """While the nearest one answers, nobody uses up the trial that is due to another."""
+    script(regions.aws[HOME], Answer(hang_up=True), OPENED)
+    script(regions.aws[OTHER], Answer(hang_up=True), OPENED)
+    regions.open()
+    regions.time.seconds = 31.0
+    regions.open()
+    script(regions.aws[HOME], Answer(hang_up=True))
+    asked = len(regions.asked(HOME))
+    regions.open()
+    assert len(regions.asked(HOME)) == asked + 1, "the failing region was asked twice"
+    assert len(regions.asked(OTHER)) == 2
+
+
 def test_over_its_quota_a_region_is_passed_over_once(regions: Regions) -> None:
     """It is alive: the next key may be opened by it again."""
     script(regions.aws[HOME], Answer.error("ThrottlingException"), OPENED)
