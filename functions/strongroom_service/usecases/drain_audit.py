@@ -39,7 +39,8 @@ def drain(buffer: BufferedRecords, stream: AuditStream, *, has_time: Callable[[]
         while has_time() and not is_stalled:
             records = buffer.take(shard, MAX_TAKEN)
             if not records:
-                buffer.correct(shard, counted=counted)
+                if counted > 0:
+                    buffer.correct(shard, counted=counted)
                 break
             done = _put(records, stream)
             if done:

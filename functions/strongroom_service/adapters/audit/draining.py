@@ -16,7 +16,12 @@ _TRIES: Final = 8
 _PAUSE_SECONDS: Final = 0.05
 _CONDITION_FAILED: Final = "ConditionalCheckFailed"
 _CANCELLED: Final = "TransactionCanceledException"
-_CONDITION_FAILED_ALONE: Final = "ConditionalCheckFailedException"
+_KEPT_FROM_ALONE: Final = {
+    "ConditionalCheckFailedException": _CONDITION_FAILED,
+    # A request was counting itself at this very moment.
+    "TransactionConflictException": "TransactionConflict",
+}
+"""What keeps a write outside a transaction from being done, as a transaction's items would say it."""
 _THROTTLING: Final = frozenset(
     {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
 )
@@ -96,7 +101,10 @@ class DynamoBufferedRecords:
         raise Throttled
 
     def correct(self, shard: int, *, counted: int) -> None:
-        """Set the counter of an empty shard to zero, if it still says `counted`. Raises `StoreUnavailable`."""
+        """Set the counter of an empty shard to zero, if it still says `counted` and nobody counts at this moment.
+
+        Raises `StoreUnavailable` or `Throttled`.
+        """
         try:
             with _translated():
                 self._client.update_item(
@@ -155,7 +163,7 @@ class KinesisAuditStream:
 
 
 class _CancelledError(Exception):
-    """A condition did not hold. `codes` are those of a transaction's items; never its messages or items."""
+    """A condition did not hold, or another write was under way. `codes` are those of a transaction's items; never its messages or items."""
 
     def __init__(self, codes: Sequence[str]) -> None:
         self.codes = codes
@@ -172,8 +180,8 @@ def _translated() -> Iterator[None]:
         if code == _CANCELLED:
             reasons = error.response.get("CancellationReasons", [])
             raise _CancelledError([str(reason.get("Code")) for reason in reasons]) from None
-        if code == _CONDITION_FAILED_ALONE:
-            raise _CancelledError([_CONDITION_FAILED]) from None
+        if code in _KEPT_FROM_ALONE:
+            raise _CancelledError([_KEPT_FROM_ALONE[code]]) from None
         raise (Throttled() if code in _THROTTLING else StoreUnavailable()) from None
     except BotoCoreError:
         raise StoreUnavailable from None

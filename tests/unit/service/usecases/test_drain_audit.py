@@ -21,6 +21,7 @@ class FakeBuffer:
     drift: Counter[int] = field(default_factory=Counter)
     fails_at_removal: int | None = None
     removals: int = 0
+    corrections: int = 0
 
     def add(self, shard: int, *names: str, size: int = 0) -> None:
         for name in names:
@@ -45,6 +46,7 @@ class FakeBuffer:
         self.shards[shard] = [record for record in self.shards[shard] if record.key not in keys]
 
     def correct(self, shard: int, *, counted: int) -> None:
+        self.corrections += 1
         if self.waiting().get(shard) == counted:
             self.drift[shard] = 0
 
@@ -79,6 +81,7 @@ def test_what_waits_in_every_shard_reaches_the_stream() -> None:
     assert drain(buffer, stream, has_time=always) == Drained(moved=4, left=0, is_stalled=False)
     assert stream.taken == [b"a\nb\nc\n", b"d\n"]
     assert buffer.waiting() == {}
+    assert buffer.corrections == 0, "each counter was right"
 
 
 def test_an_empty_buffer_asks_nothing_of_the_stream() -> None:
