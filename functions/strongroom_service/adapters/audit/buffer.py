@@ -29,7 +29,8 @@ _CONDITION_FAILED: Final = "ConditionalCheckFailed"
 _SHARDS_TRIED: Final = 5
 """Two requests that change one counter at the same moment exclude each other; the loser takes another shard."""
 _FULL_FOR: Final = 1.0
-"""Seconds for which a buffer that was found full is not asked again: refusing must not become a load of its own."""
+"""Seconds for which a buffer that had no room is not asked again for as much: refusing must not become a load of its
+own."""
 
 
 class AuditBuffer:
@@ -50,14 +51,15 @@ class AuditBuffer:
         self._randomness = randomness
         self._monotonic = monotonic
         self._full_until = float("-inf")
+        self._refused_events = 0
 
     def begin(self, lines: bytes, *, event_id: str, events: int) -> "BufferedPut":
         """Send a record of so many events; `event_id` is its first one's."""
         return BufferedPut(self, lines, event_id=event_id, events=events)
 
-    def is_known_full(self) -> bool:
-        """Whether it was found full a moment ago."""
-        return self._monotonic() < self._full_until
+    def is_known_full(self, events: int) -> bool:
+        """Whether it had no room for so many events a moment ago. A batch needs more of it than a single read."""
+        return events >= self._refused_events and self._monotonic() < self._full_until
 
     def any_shard(self) -> int:
         """A shard by chance."""
@@ -77,7 +79,7 @@ class AuditBuffer:
         shards = [(start + step) % at.SHARDS for step in range(at.SHARDS)]
         least = min(shards, key=lambda shard: waiting.get(at.partition(shard), 0))
         if waiting.get(at.partition(least), 0) + events > self._share:
-            self._full_until = self._monotonic() + _FULL_FOR
+            self._full_until, self._refused_events = self._monotonic() + _FULL_FOR, events
             return None
         return least
 
@@ -115,7 +117,7 @@ class BufferedPut:
     def __init__(self, buffer: AuditBuffer, lines: bytes, *, event_id: str, events: int) -> None:
         self._buffer = buffer
         self._record: dict[str, Any] = {"lines": lines, "event_id": event_id, "events": events}
-        self._call = None if buffer.is_known_full() else buffer.send(buffer.any_shard(), **self._record)
+        self._call = None if buffer.is_known_full(events) else buffer.send(buffer.any_shard(), **self._record)
 
     def wait(self) -> None:
         """Wait for the acknowledgement; raises `AuditUnavailable` when the buffer is full or does not answer."""

@@ -163,7 +163,10 @@ class KinesisAuditStream:
 
 
 class _CancelledError(Exception):
-    """A condition did not hold, or another write was under way. `codes` are those of a transaction's items; never its messages or items."""
+    """A condition did not hold, or another write was under way.
+
+    `codes` are those of a transaction's items; never its messages or items.
+    """
 
     def __init__(self, codes: Sequence[str]) -> None:
         self.codes = codes

@@ -119,6 +119,18 @@ def test_room_for_one_is_no_room_for_fifty(aws: ScriptedAws, buffer: AuditBuffer
         put(buffer, events=50)
 
 
+def test_a_batch_that_finds_no_room_keeps_no_single_read_from_its_place(aws: ScriptedAws, buffer: AuditBuffer) -> None:
+    """Every shard has room for one: a read succeeds, whatever was refused a moment ago."""
+    aws.script("TransactWriteItems", FULL, Answer({}))
+    aws.script("BatchGetItem", counters(dict.fromkeys(range(at.SHARDS), SHARE - 1)))
+    for _ in range(3):
+        with pytest.raises(AuditUnavailable):
+            put(buffer, events=50)
+    assert len(shards_written(aws)) == 1
+    put(buffer)
+    assert len(shards_written(aws)) == 2
+
+
 def test_a_full_buffer_is_not_asked_again_at_once(aws: ScriptedAws, buffer: AuditBuffer, time: Time) -> None:
     """Refusing must not load the table; a second later it is looked at again."""
     aws.script("TransactWriteItems", FULL, Answer({}))
