@@ -3,6 +3,9 @@
 import traceback
 from typing import Any, Final
 
+from strongroom_service.adapters.aws_client import AwsCallFailed
+from strongroom_service.domain.errors import DomainError
+
 _MAX_CAUSES: Final = 6
 _MAX_FRAMES: Final = 12
 
@@ -16,7 +19,8 @@ def describe_failure(error: BaseException) -> list[dict[str, Any]]:
         described.append(
             {
                 "type": f"{type(current).__module__}.{type(current).__qualname__}",
-                "code": getattr(current, "code", None),
+                # Others have a `code` too: a program's last words, a parsed header, an object that no log can take.
+                "code": current.code if isinstance(current, DomainError | AwsCallFailed) else None,
                 "frames": [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames],
             }
         )

@@ -51,7 +51,7 @@ def redact_any(value: object, *, depth: int = 0) -> object:
         return REDACTED
     if isinstance(value, Mapping):
         return {
-            key: REDACTED if isinstance(key, str) and _KEY.match(key) else redact_any(entry, depth=depth + 1)
+            _key(key): REDACTED if isinstance(key, str) and _KEY.match(key) else redact_any(entry, depth=depth + 1)
             for key, entry in value.items()
         }
     if isinstance(value, list | tuple):
@@ -59,6 +59,11 @@ def redact_any(value: object, *, depth: int = 0) -> object:
     if isinstance(value, BaseException):
         return describe_failure(value)
     return redact(value if isinstance(value, str) else str(value))
+
+
+def _key(key: object) -> object:
+    """A value can be a mapping's key as well."""
+    return key if key is None or isinstance(key, bool | int | float) else redact(str(key))
 
 
 class RedactionFilter(logging.Filter):

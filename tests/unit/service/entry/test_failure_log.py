@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from strongroom_service.adapters.aws_client import AwsCallFailed
 from strongroom_service.domain.errors import InternalError, KmsUnavailable
 from strongroom_service.entry.failure_description import describe_failure
 from strongroom_service.entry.failure_log import FailureLog
@@ -36,6 +37,15 @@ def test_a_failure_is_described_by_types_and_places() -> None:
     assert described[0]["code"] == "kms_unavailable"
     assert described[0]["frames"][0].endswith("failing")
     assert CANARY not in json.dumps(described)
+
+
+def test_the_code_of_a_foreign_error_is_not_told() -> None:
+    """`sys.exit("...")` keeps its words there, an HTTP library whatever it was given."""
+    assert [entry["code"] for entry in describe_failure(SystemExit(CANARY))] == [None]
+
+
+def test_aws_and_the_domain_have_codes_of_their_own() -> None:
+    assert describe_failure(AwsCallFailed("Decrypt", "DisabledException"))[0]["code"] == "DisabledException"
 
 
 def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:

@@ -153,6 +153,12 @@ def test_what_is_added_to_a_record_is_redacted_by_the_filter(text: SecretValue, 
     assert log.getvalue() == ""
 
 
+def test_a_mappings_names_are_redacted_too(text: SecretValue) -> None:
+    """A value can be one: whoever counts by value, or parses a body without quotes."""
+    shown = redact_any({text.reveal_text(): 1, 7: {CANARY.encode(): "n"}, None: True})
+    assert shown == {REDACTED: 1, 7: {f"b'{REDACTED}'": "n"}, None: True}
+
+
 def test_structures_without_end_are_cut() -> None:
     ring: list[object] = []
     ring.append(ring)
