@@ -83,6 +83,26 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             at_least=buffer_events / 2,
         ),
         Watch(
+            name="audit-buffer-stuck",
+            means="Audit records wait in the buffer and do not leave: the drain finds no way into the stream",
+            namespace=METRICS,
+            metric="AuditWaiting",
+            dimensions={"stage": names.stage, "function": DRAIN},
+            # Of a drain each minute not one left the buffer empty.
+            statistic="Minimum",
+            at_least=1,
+        ),
+        Watch(
+            name="audit-drain-failing",
+            means="The drain cannot read or empty the audit buffer",
+            namespace=METRICS,
+            metric="Errors",
+            dimensions={"stage": names.stage, "function": DRAIN, "code": "store_unavailable"},
+            statistic="Sum",
+            # Of five within the window; the next minute makes good for a single one.
+            at_least=3,
+        ),
+        Watch(
             name="server-errors",
             means="Requests end in 5xx: the store, the keys, or the audit do not answer, and the latter closes reads",
             namespace="AWS/ApiGateway",

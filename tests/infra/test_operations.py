@@ -1,5 +1,6 @@
 from infra.naming import METRICS
 from strongroom_service.entry import admin, drain, metrics, read
+from strongroom_service.entry.error_table import STATUS
 from strongroom_service.usecases.ports import Metric
 from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
 
@@ -14,8 +15,8 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
     assert {it["Properties"]["AlarmName"].removeprefix("strongroom-solo-") for it in alarms} == {
         "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "drain-errors", "drain-throttles",
         "reader-audit-unavailable", "admin-audit-unavailable", "reader-audit-buffered", "admin-audit-buffered",
-        "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "server-errors", "audit-throttled",
-        "archive-late",
+        "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "audit-buffer-stuck",
+        "audit-drain-failing", "server-errors", "audit-throttled", "archive-late",
     }  # fmt: skip
     for alarm in alarms:
         assert len(alarm["Properties"]["AlarmActions"]) == len(alarm["Properties"]["OKActions"]) == 1
@@ -43,18 +44,19 @@ def test_alarms_watch_what_the_other_stacks_make(one_region: Application) -> Non
 def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
     """The same namespace, metrics, dimensions: taken from the functions' own code."""
     written = {
-        (metrics.NAMESPACE, metric, (("function", function), ("stage", "solo")))
+        (metrics.NAMESPACE, metric, (*code, ("function", function), ("stage", "solo")))
         for metric in Metric
         for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION)
+        for code in ([((metrics.CODE, it),) for it in STATUS] if metric is Metric.ERRORS else [()])
     }
-    watched = set()
+    watched = []
     for alarm in one_region.resources(STACK, "AWS::CloudWatch::Alarm"):
         said = alarm["Properties"]
         if said["Namespace"] == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
-            watched.add((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 7
-    assert watched <= written
+            watched.append((said["Namespace"], said["MetricName"], tuple(dimensions)))
+    assert len(watched) == 9
+    assert set(watched) <= written
 
 
 def test_cloudwatch_of_this_account_may_publish(one_region: Application) -> None:
