@@ -68,7 +68,9 @@ def purge_secret(*, target: Target, caller: Caller, ports: WritePorts) -> Head:
         return lifecycle.purge(head, epoch=epoch, now=ports.clock.now())
 
     def scrub(head: Head, epoch: int) -> None:
-        ports.store.scrub(head.name, ports.store.version_keys(head.name), epoch=epoch)
+        # The path may be registered again by now: numbers go on, and higher ones are not the purged secret's.
+        purged = [key for key in ports.store.version_keys(head.name) if key.number <= head.latest_version]
+        ports.store.scrub(head.name, purged, epoch=epoch)
 
     return _run(AuditAction.PURGE, Action.DESTROY, change, target=target, caller=caller, ports=ports, follow_up=scrub)
 

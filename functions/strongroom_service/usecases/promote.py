@@ -10,7 +10,7 @@ from strongroom_service.domain.errors import IntegrityFailure, InvalidRequest, V
 from strongroom_service.domain.names import Alias
 from strongroom_service.domain.secret import Envelope, Head, VersionStatus
 
-from .changing import Located, Mutation, Plan, Target, namespace_keys, run, token_digest
+from .changing import Located, Mutation, Plan, Target, namespace_keys, require_unchanged, run, token_digest
 from .ports import Change, VersionKey, WritePorts
 
 
@@ -90,6 +90,7 @@ def stored_envelope(head: Head, number: int, *, ports: WritePorts) -> Envelope:
 
     Raises:
         NotFound, VersionDestroyed: there is none.
+        ChangeLost: it was destroyed between the reading of the head and of its item.
         IntegrityFailure: there should be one.
     """
     if envelope := head.envelopes.get(number):
@@ -98,7 +99,10 @@ def stored_envelope(head: Head, number: int, *, ports: WritePorts) -> Envelope:
     stored = ports.store.stored_envelope(head.name, VersionKey(number, record.epoch))
     if stored is not None:
         return stored
-    raise VersionDestroyed if record.status is VersionStatus.DESTROYED else IntegrityFailure
+    if record.status is VersionStatus.DESTROYED:
+        raise VersionDestroyed
+    require_unchanged(head, ports)
+    raise IntegrityFailure
 
 
 def _permissions(head: Head | None, number: int) -> Sequence[Action]:

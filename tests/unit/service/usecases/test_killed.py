@@ -14,7 +14,6 @@ import pytest
 from strongroom_service.domain.audit import Phase
 from strongroom_service.domain.errors import DomainError
 from strongroom_service.domain.names import Alias
-from strongroom_service.domain.secret import Head, VersionStatus
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.change_secret import (
     MetadataChange,
@@ -25,7 +24,7 @@ from strongroom_service.usecases.change_secret import (
 )
 from strongroom_service.usecases.change_version import destroy_version, disable_version, enable_version
 from strongroom_service.usecases.changing import Target
-from strongroom_service.usecases.ports import VersionKey, WritePorts
+from strongroom_service.usecases.ports import WritePorts
 from strongroom_service.usecases.promote import AliasMove, clear_next, move_alias
 from strongroom_service.usecases.propose_version import Proposal, propose_version
 from strongroom_service.usecases.put_value import Expectation, Put, put_value
@@ -33,7 +32,7 @@ from strongroom_service.usecases.register_secret import Registration, register_s
 from strongroom_service.usecases.renew_namespace_key import renew_namespace_key
 from strongroom_service.usecases.rewrap_namespace import RewrapQuery, rewrap_namespace
 from tests.support.deployment import CALLER, NAME, Deployment
-from tests.support.fakes import VersionItem
+from tests.support.wholeness import assert_whole, state
 
 NEW = replace(NAME, path="payments/another")
 KEY = "idempotency-key-1"
@@ -171,38 +170,6 @@ def prepared(change: Change) -> tuple[Deployment, Target]:
     change.before(deployment, target)
     deployment.clock.advance(timedelta(seconds=1))
     return deployment, target
-
-
-def state(deployment: Deployment) -> dict[Any, object]:
-    """What callers can tell of a deployment: no envelopes, which differ from call to call, and no key ids."""
-    told: dict[Any, object] = {}
-    for key, value in deployment.table.items.items():
-        if isinstance(value, Head):
-            told[key] = (
-                value.status, value.latest_version, dict(value.aliases), value.description,
-                {number: record.status for number, record in value.versions.items()}, sorted(value.envelopes),
-            )  # fmt: skip
-        elif isinstance(value, VersionItem):
-            told[key] = value.envelope is not None
-        else:
-            # A secret's id is made up by chance: that there is a pointer tells enough.
-            told[key[:1]] = type(value)
-    return told
-
-
-def assert_whole(deployment: Deployment) -> None:
-    """No half of anything: every version has its item, every alias its envelope, and what is destroyed is nowhere."""
-    for head in [value for value in deployment.table.items.values() if isinstance(value, Head)]:
-        for number, record in head.versions.items():
-            item = deployment.table.items[("version", head.name, VersionKey(number, record.epoch))]
-            assert isinstance(item, VersionItem)
-            if record.status is VersionStatus.DESTROYED:
-                assert number not in head.envelopes
-            else:
-                assert item.envelope is not None, number
-        for alias, number in head.aliases.items():
-            is_readable = head.versions[number].status not in {VersionStatus.DISABLED, VersionStatus.DESTROYED}
-            assert (number in head.envelopes) is is_readable, alias
 
 
 def points_of(change: Change) -> int:
