@@ -8,7 +8,7 @@ from strongroom_service.domain.access import Action, Caller
 from strongroom_service.domain.audit import AuditAction
 from strongroom_service.domain.secret import Head
 
-from .changing import Located, Mutation, Plan, Target, run
+from .changing import Located, Mutation, Plan, Target, run, scrub_purged
 from .ports import Change, WritePorts
 
 
@@ -68,9 +68,7 @@ def purge_secret(*, target: Target, caller: Caller, ports: WritePorts) -> Head:
         return lifecycle.purge(head, epoch=epoch, now=ports.clock.now())
 
     def scrub(head: Head, epoch: int) -> None:
-        # The path may be registered again by now: numbers go on, and higher ones are not the purged secret's.
-        purged = [key for key in ports.store.version_keys(head.name) if key.number <= head.latest_version]
-        ports.store.scrub(head.name, purged, epoch=epoch)
+        scrub_purged(head, epoch=epoch, ports=ports)
 
     return _run(AuditAction.PURGE, Action.DESTROY, change, target=target, caller=caller, ports=ports, follow_up=scrub)
 

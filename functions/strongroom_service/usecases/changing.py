@@ -171,6 +171,15 @@ def require_unchanged(head: Head, ports: WritePorts) -> None:
         raise ChangeLost
 
 
+def scrub_purged(head: Head, *, epoch: int, ports: WritePorts) -> None:
+    """Remove the values of a purged secret's versions. Repeatable.
+
+    The path may be registered again by now: numbers go on, and higher ones are not the purged secret's.
+    """
+    keys = [key for key in ports.store.version_keys(head.name) if key.number <= head.latest_version]
+    ports.store.scrub(head.name, keys, epoch=epoch)
+
+
 def _refusal(located: Located, target: Target, ports: WritePorts) -> DomainError | None:
     if located.head is None and target.name is None:
         return NotFound()

@@ -9,7 +9,7 @@ from strongroom_service.domain.ids import secret_id
 from strongroom_service.domain.names import SecretName
 from strongroom_service.domain.secret import Head, SecretStatus
 
-from .changing import Located, Mutation, Plan, Target, namespace_keys, run, token_digest
+from .changing import Located, Mutation, Plan, Target, namespace_keys, run, scrub_purged, token_digest
 from .ports import Change, WritePorts
 
 OPERATION = "register"
@@ -62,7 +62,7 @@ def register_secret(registration: Registration, *, caller: Caller, ports: WriteP
 def new_head(registration: Registration, *, before: Head | None, epoch: int, ports: WritePorts) -> Head:
     """The first state of a secret; values that an interrupted purge left under its path are removed first."""
     if before is not None and before.status is SecretStatus.PURGED:
-        ports.store.scrub(before.name, ports.store.version_keys(before.name), epoch=epoch)
+        scrub_purged(before, epoch=epoch, ports=ports)
     return lifecycle.register(
         registration.name,
         before=before,

@@ -186,6 +186,7 @@ def one_after_the_other(names: Sequence[str], order: Sequence[int]) -> tuple[lis
 )
 @example(names=["promote 3 over 2", "destroy 3"], turns=[0, 0, 0, *[1] * 8])
 @example(names=["purge", "put"], turns=[0, 0, 0, 0, *[1] * 20])
+@example(names=["purge", "put", "put"], turns=[*[0] * 6, 0, 0, 0, *[1] * 20])
 def test_concurrent_writers_could_have_come_one_after_the_other(names: list[str], turns: list[int]) -> None:
     """`turns` says who goes on; when they are over, each that is left works to its end."""
     deployment, target = prepared()
