@@ -1,4 +1,7 @@
-"""Every call of the interface that reads or changes a secret, each on a secret of its own."""
+"""Every call of the interface that reads or changes a secret, each on a secret of its own.
+
+What concerns a whole environment (renewing its key, re-wrapping) has its faults in `test_key_renewal.py`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +32,9 @@ class Subject:
     def describe(self) -> Answer:
         return self.stored.cloud.request("GET", self._by_id)
 
+    def versions(self) -> Answer:
+        return self.stored.cloud.request("GET", f"{self._by_id}/versions")
+
     def list_secrets(self) -> Answer:
         return self.stored.cloud.request("GET", "/secrets", query={"environment": ENVIRONMENT, "limit": "1"})
 
@@ -50,14 +56,32 @@ class Subject:
     def promote(self) -> Answer:
         return self.stored.move("current", 3, 2)
 
+    def roll_back(self) -> Answer:
+        return self.stored.move("current", 1, 2)
+
+    def stage(self) -> Answer:
+        return self.stored.move("next", 3, None)
+
+    def clear_next(self) -> Answer:
+        return self.stored.cloud.request("DELETE", f"{self._by_id}/aliases/next")
+
+    def update(self) -> Answer:
+        return self.stored.cloud.request("PATCH", self._by_id, json={"description": "another"})
+
     def disable(self) -> Answer:
         return self.stored.cloud.request("POST", f"{self._by_id}/versions/2/disable")
+
+    def enable(self) -> Answer:
+        return self.stored.cloud.request("POST", f"{self._by_id}/versions/1/enable")
 
     def destroy(self) -> Answer:
         return self.stored.cloud.request("POST", f"{self._by_id}/versions/1/destroy")
 
     def delete(self) -> Answer:
         return self.stored.cloud.request("DELETE", self._by_id)
+
+    def restore(self) -> Answer:
+        return self.stored.cloud.request("POST", f"{self._by_id}/restore")
 
     def purge(self) -> Answer:
         return self.stored.cloud.request("POST", f"{self._by_id}/purge")
@@ -84,16 +108,29 @@ class Subject:
 
 Call = Callable[[Subject], Answer]
 READS: tuple[Call, ...] = (
-    Subject.read, Subject.read_by_number, Subject.batch, Subject.revisions, Subject.describe, Subject.list_secrets,
+    Subject.read, Subject.read_by_number, Subject.batch, Subject.revisions, Subject.describe, Subject.versions,
+    Subject.list_secrets,
 )  # fmt: skip
 CHANGES: tuple[Call, ...] = (
-    Subject.register, Subject.propose, Subject.put, Subject.promote, Subject.disable, Subject.destroy,
-    Subject.delete, Subject.purge,
+    Subject.register, Subject.propose, Subject.put, Subject.promote, Subject.roll_back, Subject.stage,
+    Subject.clear_next, Subject.update, Subject.disable, Subject.enable, Subject.destroy, Subject.delete,
+    Subject.restore, Subject.purge,
 )  # fmt: skip
+_BEFORE: dict[Call, Call] = {
+    Subject.clear_next: Subject.stage,
+    Subject.enable: lambda subject: subject.stored.change(1, "disable"),
+    Subject.restore: Subject.delete,
+}
+"""What has to be done before a call has something to do."""
 
 
-def new_subject(platform: Platform) -> Subject:
+def new_subject(platform: Platform, call: Call) -> Subject:
+    """A secret on which this call does its work."""
     stored = platform.store(VALUE)
     stored.promote(stored.propose(VALUE), 1)
     stored.propose(VALUE)
-    return Subject(stored)
+    subject = Subject(stored)
+    if prepare := _BEFORE.get(call):
+        answer = prepare(subject)
+        assert answer.status == 200, answer.error_code
+    return subject

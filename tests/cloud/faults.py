@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 from infra.local.client import LocalCloud
 
+FAULTS = ("refuse", "timeout", "error5xx", "throttle", "lose")
+"""Every fault by which a call of AWS fails."""
+
 
 @contextmanager
 def no_stream(cloud: LocalCloud, fault: str = "refuse", *, region: str | None = None) -> Iterator[None]:

@@ -14,10 +14,9 @@ from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
 from infra.local.requests import Answer
 from tests.cloud.calls import CHANGES, READS, Call, Subject, new_subject
-from tests.cloud.faults import no_audit
+from tests.cloud.faults import FAULTS, no_audit
 from tests.cloud.platform import VALUE, Platform
 
-FAULTS = ("refuse", "timeout", "error5xx", "throttle", "lose")
 OPERATIONS = (
     ("dynamodb", "GetItem"),
     ("dynamodb", "BatchGetItem"),
@@ -37,7 +36,7 @@ def needs(local_cloud: LocalCloud) -> dict[Call, set[tuple[str, str]]]:
     platform = Platform(local_cloud)
     found = {}
     for call in (*READS, *CHANGES):
-        subject = new_subject(platform)
+        subject = new_subject(platform, call)
         before = local_cloud.faults.last_request()
         answer = call(subject)
         assert answer.status in {200, 201}, answer.error_code
@@ -66,7 +65,7 @@ def test_a_fault_is_a_documented_error_and_leaves_no_half_state(
     for call in (*READS, *CHANGES):
         if operation not in needs[call]:
             continue
-        subject = new_subject(platform)
+        subject = new_subject(platform, call)
         before = subject.state()
         with cloud.faults.fault(fault, region=cloud.writer.name, service=service, operation=name):
             answer = call(subject)
@@ -86,7 +85,7 @@ def test_a_fault_of_the_stream_alone_is_no_error(cloud: LocalCloud, platform: Pl
     operations = set()
     with cloud.faults.fault(fault, region=cloud.writer.name, service="kinesis", operation="PutRecord", seconds=0.2):
         for call in (*READS, *CHANGES):
-            answer = call(new_subject(platform))
+            answer = call(new_subject(platform, call))
             assert answer.status in {200, 201}, (call.__name__, answer.error_code)
             operations.add(answer.headers["x-request-id"])
     archive = AuditArchive(cloud)
@@ -104,7 +103,7 @@ def test_without_stream_and_buffer_every_call_is_refused_and_changes_nothing(
 ) -> None:
     """No record, no answer: the intent comes before the change."""
     for call in (*READS, *CHANGES):
-        subject = new_subject(platform)
+        subject = new_subject(platform, call)
         before = subject.state()
         with no_audit(cloud, fault):
             answer = call(subject)

@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.client import LocalCloud
 from infra.local.requests import Answer
-from tests.cloud.faults import no_audit
+from tests.cloud.faults import FAULTS, no_audit
 from tests.cloud.platform import Platform, Stored
 
 TABLE = "strongroom-local-secrets"
@@ -212,6 +212,7 @@ CODES = {
     "kms": (503, "kms_unavailable"),
     "audit": (500, "audit_unavailable"),
 }
+THROTTLED = {**CODES, "dynamodb": (429, "throttled")}
 
 
 def outage(cloud: LocalCloud, operation: tuple[str, str], fault: str) -> AbstractContextManager[object]:
@@ -226,7 +227,7 @@ def outage(cloud: LocalCloud, operation: tuple[str, str], fault: str) -> Abstrac
     return cloud.faults.fault(fault, region=cloud.writer.name, service=service, operation=name)
 
 
-@pytest.mark.parametrize("fault", ["refuse", "lose", "error5xx"])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("name", "operation"), [(name, it) for name, needed in NEEDS.items() for it in needed])
 def test_a_fault_leaves_everything_readable_and_the_call_repeatable(
     cloud: LocalCloud, platform: Platform, name: str, operation: tuple[str, str], fault: str
@@ -241,7 +242,7 @@ def test_a_fault_leaves_everything_readable_and_the_call_repeatable(
         answer = call(platform)
     if operation != AUDIT:
         assert operation in {(it["service"], it["operation"]) for it in cloud.faults.requests_after(before)}
-    assert (answer.status, answer.error_code) == CODES[operation[0]]
+    assert (answer.status, answer.error_code) == (THROTTLED if fault == "throttle" else CODES)[operation[0]]
     assert answer.json()["error"]["retryable"] is True
     assert_reads(stored, v1="value-1", v2="value-2")
     assert call(platform).status == 200

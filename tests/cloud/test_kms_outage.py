@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
+from tests.cloud.faults import FAULTS
 from tests.cloud.platform import ENVIRONMENT, VALUE, Platform, Stored
 
 DEADLINE = timedelta(seconds=3)
@@ -22,7 +24,7 @@ def decrypts(cloud: LocalCloud, since: int) -> list[str]:
     return [it["region"] for it in cloud.faults.requests_after(since) if it["operation"] == "Decrypt"]
 
 
-@pytest.mark.parametrize("fault", ["refuse", "timeout", "error5xx", "throttle", "lose"])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("role", ["writer", "replica"])
 def test_a_region_without_its_kms_reads_on(cloud: LocalCloud, stored: Stored, role: str, fault: str) -> None:
     """From cold, when no key is in any cache: the other region's KMS opens it, and the next key needs no time-out."""
@@ -51,10 +53,41 @@ def test_warm_environments_do_not_notice(cloud: LocalCloud, stored: Stored) -> N
     assert decrypts(cloud, since) == []
 
 
-def test_a_first_secret_can_be_stored_without_this_regions_kms(cloud: LocalCloud, platform: Platform) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+def test_without_any_regions_kms_nothing_opens_and_the_audit_says_so(
+    cloud: LocalCloud, stored: Stored, fault: str
+) -> None:
+    """The release was recorded before the keys were found not to open: its outcome follows. A batch says it by item."""
+    cloud.end_environments()
+    batch = {"items": [{"secretPath": f"{ENVIRONMENT}/{stored.path}"}]}
+    with cloud.faults.fault(fault, service="kms"):
+        single = stored.read()
+        several = cloud.request("POST", "/batch/values", json=batch, identity="reader")
+    assert (single.status, single.error_code) == (503, "kms_unavailable")
+    [item] = several.json()["items"]
+    assert (several.status, item["error"]["code"]) == (200, "kms_unavailable")
+    assert VALUE.encode() not in single.body + several.body
+    archive = AuditArchive(cloud)
+    archive.hurry()
+    for answer in (single, several):
+        request_id = answer.headers["x-request-id"]
+        deadline = time.monotonic() + 60
+        while len(found := [it for it in archive.events() if it["requestId"] == request_id]) < 2:
+            assert time.monotonic() < deadline, "records are missing"
+            time.sleep(0.2)
+        assert [(it["phase"], it["outcome"]) for it in sorted(found, key=lambda it: str(it["eventId"]))] == [
+            ("RELEASE", ""), ("OUTCOME", "kms_unavailable"),
+        ]  # fmt: skip
+        assert len({it["operationId"] for it in found}) == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_first_secret_can_be_stored_without_this_regions_kms(
+    cloud: LocalCloud, platform: Platform, fault: str
+) -> None:
     """The namespace's key is made by the other region's KMS, and opens in both regions afterwards."""
     path = f"/values/kms-{platform.prefix[5:]}/a"
-    with cloud.faults.fault("refuse", region=cloud.writer.name, service="kms"):
+    with cloud.faults.fault(fault, region=cloud.writer.name, service="kms"):
         answer = cloud.request("PUT", path, json={"plaintextValue": VALUE, "ownerTeam": "payments"})
         assert answer.status == 201, answer.error_code
     cloud.end_environments()
