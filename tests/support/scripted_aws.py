@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +18,17 @@ REGION: Final = "us-east-1"
 
 @dataclass(frozen=True)
 class Answer:
-    """A scripted answer. `raw` replaces the JSON body; `hang_up` closes the connection instead of answering."""
+    """A scripted answer, given after `seconds`.
+
+    `raw` replaces the JSON body; `hang_up` closes the connection instead of answering.
+    """
 
     body: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     raw: bytes | None = None
     hang_up: bool = False
     closes_afterwards: bool = False
+    seconds: float = 0.0
 
     @classmethod
     def error(cls, code: str, *, status: int = 400) -> "Answer":
@@ -100,6 +105,7 @@ def _handler(script: ScriptedAws) -> type[BaseHTTPRequestHandler]:
             operation = self.headers["x-amz-target"].rpartition(".")[2]
             request = Request(operation, json.loads(body), dict(self.headers), id(self.connection))
             answer = script.next_answer(request)
+            time.sleep(answer.seconds)
             if answer.hang_up:
                 self.close_connection = True
                 self.connection.close()

@@ -148,6 +148,8 @@ class PendingCall:
         self._credentials = credentials
         self._sleep = sleep
         self._connection: HTTPConnection | None = None
+        self._is_kept = False
+        self._was_left = False
         self._failure = UNREACHABLE
         self._send()
 
@@ -155,6 +157,11 @@ class PendingCall:
         """Wait for the answer, trying again where that can help. Raises `AwsCallFailed`."""
         for attempt in range(1, self._operation.attempts + 1):
             answer = self._receive()
+            if answer is None and self._was_left:
+                # An environment that was frozen wakes up with connections that are none any more. That says nothing
+                # of the service, so it is no attempt.
+                self._send(on_new_connection=True)
+                answer = self._receive()
             if answer is not None:
                 return answer
             if attempt < self._operation.attempts:
@@ -162,7 +169,8 @@ class PendingCall:
                 self._send()
         raise AwsCallFailed(self._operation.name, self._failure)
 
-    def _send(self) -> None:
+    def _send(self, *, on_new_connection: bool = False) -> None:
+        self._is_kept = self._was_left = False
         headers = {"content-type": self._operation.content_type, "x-amz-target": self._operation.target}
         try:
             signed = self._endpoint.signer.sign(
@@ -171,12 +179,14 @@ class PendingCall:
         except BotoCoreError:
             self._failure = "NoCredentials"
             return
-        connection = self._endpoint.acquire(self._operation.timeout.total_seconds())
+        timeout = self._operation.timeout.total_seconds()
+        kept = None if on_new_connection else self._endpoint.kept(timeout)
+        connection = kept or self._endpoint.connection(timeout)
+        self._is_kept = kept is not None
         try:
             connection.request("POST", "/", body=self._body, headers={**signed, "accept-encoding": "identity"})
-        except (HTTPError, http.client.HTTPException, OSError):
-            connection.close()
-            self._failure = UNREACHABLE
+        except (HTTPError, http.client.HTTPException, OSError) as lost:
+            self._lose(connection, lost)
             return
         self._connection = connection
 
@@ -187,10 +197,10 @@ class PendingCall:
             return None
         try:
             response = connection.getresponse()
+            self._is_kept = False
             status, body = response.status, response.data
-        except (HTTPError, http.client.HTTPException, OSError):
-            connection.close()
-            self._failure = UNREACHABLE
+        except (HTTPError, http.client.HTTPException, OSError) as lost:
+            self._lose(connection, lost)
             return None
         self._endpoint.release(connection)
         if status == HTTPStatus.OK:
@@ -200,6 +210,12 @@ class PendingCall:
             raise error
         self._failure = error.code
         return None
+
+    def _lose(self, connection: HTTPConnection, error: Exception) -> None:
+        """A connection broke; one that was at rest, and broke at once, had been left by the other side before."""
+        connection.close()
+        self._failure = UNREACHABLE
+        self._was_left = self._is_kept and not isinstance(error, TimeoutError)
 
     def _parse(self, body: bytes) -> dict[str, Any]:
         try:
@@ -223,16 +239,22 @@ class _Endpoint:
         self._idle: deque[HTTPConnection] = deque()
         self.signer = Signer(service=service, region=region, host=url.netloc)
 
-    def acquire(self, timeout: float) -> HTTPConnection:
-        """A connection at rest that the other side has not closed, or a new one."""
+    def kept(self, timeout: float) -> HTTPConnection | None:
+        """A connection at rest that the other side is not known to have closed."""
         while self._idle:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 break
             if connection.is_connected:
+                # It was made for another operation, maybe a more patient one.
+                connection.timeout = timeout
                 return connection
             connection.close()
+        return None
+
+    def connection(self, timeout: float) -> HTTPConnection:
+        """A new connection."""
         if not self._is_tls:
             return HTTPConnection(self._host, self._port, timeout=timeout)
         if self._context is None:

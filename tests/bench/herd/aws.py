@@ -134,7 +134,10 @@ class _Endpoint:
         self._aws = aws
         self.signer = Signer(service=service, region=region, host=f"{service}.{region}.amazonaws.com")
 
-    def acquire(self, timeout: float) -> "_Connection":
+    def kept(self, _timeout: float) -> None:
+        """None is kept."""
+
+    def connection(self, timeout: float) -> "_Connection":
         return _Connection(self._aws, timeout)
 
     def release(self, connection: "_Connection") -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -45,6 +46,38 @@ def test_notices_a_connection_that_was_closed_meanwhile(aws: ScriptedAws) -> Non
     for _ in range(3):
         client.call(GET, {})
     assert len(aws.requests) == 3
+
+
+ONCE = replace(GET, attempts=1)
+
+
+def test_a_kept_connection_that_breaks_is_no_attempt(aws: ScriptedAws) -> None:
+    """After a frozen while the other side has left it: the request goes over a new one, without a pause."""
+    aws.script("GetItem", Answer({}), Answer(hang_up=True), Answer({"ok": True}))
+    client = aws.client()
+    client.call(ONCE, {})
+    assert client.call(ONCE, {}) == {"ok": True}
+    first, broken, new = (request.connection for request in aws.requests)
+    assert first == broken != new
+
+
+def test_a_new_connection_that_breaks_too_is_the_services_failure(aws: ScriptedAws) -> None:
+    aws.script("GetItem", Answer({}), Answer(hang_up=True))
+    client = aws.client()
+    client.call(ONCE, {})
+    with pytest.raises(AwsCallFailed, match=UNREACHABLE):
+        client.call(ONCE, {})
+    assert len(aws.requests) == 3
+
+
+def test_a_kept_connection_waits_as_long_as_its_present_operation_does(aws: ScriptedAws) -> None:
+    """Not as long as the one that it was made for; and silence is not asked again."""
+    aws.script("GetItem", Answer({}), Answer({}, seconds=2.0))
+    client = aws.client()
+    client.call(replace(ONCE, timeout=timedelta(seconds=30)), {})
+    with pytest.raises(AwsCallFailed, match=UNREACHABLE):
+        client.call(replace(ONCE, timeout=timedelta(milliseconds=50)), {})
+    assert len(aws.requests) == 2
 
 
 def test_calls_that_overlap_use_connections_of_their_own(aws: ScriptedAws) -> None:

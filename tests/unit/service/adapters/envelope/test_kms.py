@@ -140,7 +140,7 @@ def test_a_region_that_is_well_again_is_believed_when_it_is_needed(regions: Regi
     regions.open()
     regions.time.seconds = 31.0
     regions.open()
-    script(regions.aws[HOME], Answer(hang_up=True))
+    script(regions.aws[HOME], NO_ANSWER["internal"])
     asked = len(regions.asked(HOME))
     regions.open()
     assert len(regions.asked(HOME)) == asked + 1, "the failing region was asked twice"
@@ -177,7 +177,7 @@ def test_with_every_breaker_open_the_regions_are_asked_all_the_same(regions: Reg
 
 def test_a_single_region_is_tried_again_after_a_pause(regions: Regions) -> None:
     regions.kms = regions.over(HOME)
-    script(regions.aws[HOME], Answer.error("ThrottlingException"), Answer(hang_up=True), OPENED)
+    script(regions.aws[HOME], Answer.error("ThrottlingException"), NO_ANSWER["internal"], OPENED)
     assert regions.open() == RAW
     assert len(regions.slept) == 2
 
