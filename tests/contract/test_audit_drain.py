@@ -78,7 +78,7 @@ def test_the_buffer_takes_exactly_its_size(ends: Ends) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(put, range(140)))
-    # With others after the same last places a put may lose five times, or wait too long, and is refused.
+    # With others after the same last places a put may lose each time, or wait too long, and is refused.
     for number in range(140, 180):
         if ends.records.waiting() == full:
             break

@@ -84,9 +84,9 @@ def test_puts_spread_over_the_shards(aws: ScriptedAws, buffer: AuditBuffer) -> N
 
 def test_who_loses_a_counter_to_another_takes_another_shard(aws: ScriptedAws, buffer: AuditBuffer) -> None:
     """Two transactions on one counter exclude each other, also when the buffer is nearly empty."""
-    aws.script("TransactWriteItems", CONFLICT, CONFLICT, Answer({}))
+    aws.script("TransactWriteItems", *[CONFLICT] * 10, Answer({}))
     put(buffer)
-    assert len(shards_written(aws)) == 3
+    assert len(shards_written(aws)) == 11
     assert aws.asked("BatchGetItem") == []
 
 
