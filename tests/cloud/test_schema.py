@@ -25,7 +25,7 @@ from infra.local.client import LocalCloud
 from strongroom_service.entry import api
 from tests.cloud.platform import ENVIRONMENT, VALUE, Platform, Stored
 
-EXAMPLES = int(os.environ.get("STRONGROOM_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("STRONGROOM_EXAMPLES", "50"))
 DOCUMENT = json.loads((Path(api.__file__).parent / "openapi.json").read_text())
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok)}
