@@ -110,14 +110,21 @@ def _handler(script: ScriptedAws) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.close()
                 return
+            try:
+                self._write(answer)
+            except ConnectionError:
+                # Who gave up waiting hears nothing any more.
+                self.close_connection = True
+            if answer.closes_afterwards:
+                self.close_connection = True
+
+        def _write(self, answer: Answer) -> None:
             encoded = json.dumps(answer.body).encode() if answer.raw is None else answer.raw
             self.send_response(answer.status)
             self.send_header("Content-Length", str(len(encoded)))
             self.end_headers()
             self.wfile.write(encoded)
             self.wfile.flush()
-            if answer.closes_afterwards:
-                self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             """Requests are no news."""
