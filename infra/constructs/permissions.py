@@ -19,8 +19,8 @@ def via(service: str, region: str) -> dict[str, object]:
 
 
 def read_secrets(table_arn: str) -> iam.PolicyStatement:
-    """Single items and batches, by key: no query, no scan."""
-    return allow("ReadSecrets", ["dynamodb:GetItem", "dynamodb:BatchGetItem"], [table_arn])
+    """By key: no query, no scan."""
+    return allow("ReadSecrets", ["dynamodb:BatchGetItem"], [table_arn])
 
 
 def change_secrets(table_arn: str) -> iam.PolicyStatement:

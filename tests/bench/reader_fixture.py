@@ -25,6 +25,7 @@ REGION: Final = "us-east-1"
 TABLE: Final = "strongroom-bench-secrets"
 NAME: Final = SecretName("default", "prod", "payments/db-password")
 _ACCOUNT: Final = "123456789012"
+PRINCIPAL: Final = f"iam:arn:aws:iam::{_ACCOUNT}:role/app"
 KEY: Final = bytes(range(32))
 _VALUE: Final = "made-up-value-of-32-characters-x"
 _SECRET_ID: Final = "sec_0123-4567-89ab-cdef01234567"
@@ -45,7 +46,9 @@ ENVIRONMENT: Final = {
     "STRONGROOM_AUDIT_BUFFER": "strongroom-bench-audit-buffer",
     "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
     "STRONGROOM_TENANTS": f'{{"default":["{_ACCOUNT}"]}}',
-    "STRONGROOM_ROLES": f'[{{"principal":"iam:arn:aws:iam::{_ACCOUNT}:role/app","role":"reader","tenant":"default"}}]',
+    "STRONGROOM_ROLES": json.dumps(
+        [{"principal": f"{PRINCIPAL}{suffix}", "role": "reader", "tenant": "default"} for suffix in ("", *range(19))]
+    ),
 }
 
 
@@ -162,7 +165,7 @@ def head_item(name: SecretName = NAME, *, value: str = _VALUE, key: bytes = KEY)
 def answers(*, value: str = _VALUE, key: bytes = KEY) -> dict[str, Any]:
     """What AWS answers to a read, by operation."""
     return {
-        "GetItem": {"Item": head_item(value=value, key=key)},
+        "BatchGetItem": {"Responses": {TABLE: [head_item(value=value, key=key)]}},
         "PutRecord": {"ShardId": "shardId-000000000000", "SequenceNumber": "4" * 56, "EncryptionType": "KMS"},
         "Decrypt": {"Plaintext": base64.b64encode(key).decode(), "KeyId": "mrk-0"},
     }

@@ -14,6 +14,7 @@ from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb import layout as at
 from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
 from strongroom_service.adapters.dynamodb.store import DynamoSecretStore
+from strongroom_service.adapters.system import SystemRandomness
 from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.domain import lifecycle
 from strongroom_service.domain.errors import RegionFenced
@@ -22,6 +23,7 @@ from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, Vers
 from strongroom_service.usecases.ports import (
     Change,
     ChangeLost,
+    Fetched,
     HeadQuery,
     HeadReader,
     Listing,
@@ -47,6 +49,11 @@ class Stored:
     created_by: Callable[[SecretName, VersionKey], str]
     """Who made a version, as its own item says."""
 
+    def fetch(self, query: HeadQuery) -> Fetched:
+        (found,) = self.heads.fetch([query]).heads
+        assert found is not None
+        return found
+
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
@@ -62,7 +69,12 @@ def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
     aws: LocalAws = request.getfixturevalue("aws")
     aws.empty()
     with closing(AwsClient(region=REGION)) as client:
-        heads = DynamoHeadReader(client=client, table=TABLE, writership=ConfiguredWriter(region=REGION, epoch=1))
+        heads = DynamoHeadReader(
+            client=client,
+            table=TABLE,
+            writership=ConfiguredWriter(region=REGION, epoch=1),
+            randomness=SystemRandomness(),
+        )
         yield Stored(
             DynamoSecretStore(table=TABLE, region=REGION),
             heads,
@@ -128,7 +140,7 @@ def test_what_is_committed_is_read_back_whole(stored: Stored) -> None:
     name = new_name()
     head = store_two_versions(stored.store, name)
     assert stored.store.load(name) == head
-    assert stored.heads.fetch(HeadQuery(name)).head == head
+    assert stored.fetch(HeadQuery(name)).head == head
     assert stored.store.locate(head.secret_id, tenant="default") == name
 
 
@@ -140,8 +152,8 @@ def test_what_was_never_stored_is_none(stored: Stored) -> None:
     assert stored.store.namespace_keys(Namespace("default", f"none-{next(NAMES)}")) is None
     assert list(stored.store.version_keys(name)) == []
     assert stored.store.envelope_keys(name) == {}
-    assert stored.heads.fetch(HeadQuery(name)).head is None
-    assert stored.heads.fetch(HeadQuery(name, 1)).stored is None
+    assert stored.fetch(HeadQuery(name)).head is None
+    assert stored.fetch(HeadQuery(name, 1)).stored is None
 
 
 def test_an_id_is_located_for_its_own_tenant_only(stored: Stored) -> None:
@@ -156,7 +168,7 @@ def test_a_version_has_an_item_of_its_own(stored: Stored) -> None:
     assert list(stored.store.version_keys(name)) == [VersionKey(1, 1), VersionKey(2, 1)]
     found = stored.store.stored_envelope(name, VersionKey(1, 1))
     assert found == head.envelopes[1]
-    fetched = stored.heads.fetch(HeadQuery(name, 1))
+    fetched = stored.fetch(HeadQuery(name, 1))
     assert (fetched.head, fetched.stored) == (head, found)
 
 
@@ -168,13 +180,13 @@ def test_a_version_of_an_earlier_epoch_is_found_by_its_number(stored: Stored) ->
     proposed, version = with_version(head, epoch=3)
     stored.store.commit(Change(head, proposed, new_version=version), epoch=3)
     assert list(stored.store.version_keys(name)) == [VersionKey(1, 3)]
-    assert stored.heads.fetch(HeadQuery(name, 1)).stored == version.envelope
+    assert stored.fetch(HeadQuery(name, 1)).stored == version.envelope
 
 
 def test_many_are_fetched_in_order(stored: Stored) -> None:
     names = [new_name() for _ in range(3)]
     heads = [store_two_versions(stored.store, name) for name in names[:2]]
-    fetched = stored.heads.fetch_many([HeadQuery(names[1], 1), HeadQuery(names[2]), HeadQuery(names[0])])
+    fetched = stored.heads.fetch([HeadQuery(names[1], 1), HeadQuery(names[2]), HeadQuery(names[0])]).heads
     assert [found and found.head for found in fetched] == [heads[1], None, heads[0]]
     assert fetched[0] is not None
     assert fetched[0].stored == heads[1].envelopes[1]
@@ -252,7 +264,7 @@ def test_scrubbing_takes_the_value_and_leaves_the_item(stored: Stored) -> None:
     assert stored.store.stored_envelope(name, VersionKey(1, 1)) is None
     assert list(stored.store.version_keys(name)) == [VersionKey(1, 1), VersionKey(2, 1)]
     assert after.versions[1].status is VersionStatus.DESTROYED
-    fetched = stored.heads.fetch(HeadQuery(name, 1))
+    fetched = stored.fetch(HeadQuery(name, 1))
     assert (fetched.head, fetched.stored) == (after, None)
 
 
@@ -400,7 +412,7 @@ def test_rewrapping_replaces_envelopes_and_nothing_else(stored: Stored) -> None:
     assert stored.store.load(name) == change.after
     for key, anew in change.rewrapped.items():
         assert stored.store.stored_envelope(name, key) == anew
-        assert stored.heads.fetch(HeadQuery(name, key.number)).stored == anew
+        assert stored.fetch(HeadQuery(name, key.number)).stored == anew
     assert stored.created_by(name, VersionKey(1, 1)) == "iam:made-up"
     assert stored.store.envelope_keys(name) == {key: anew.namespace_key_id for key, anew in change.rewrapped.items()}
 

@@ -34,8 +34,8 @@ def test_functions_can_parse_their_environment(two_regions: Application, name: s
         assert parsed.regions == ("us-east-1", "us-west-2")
         assert parsed.audit_buffer_events == 300_000
         assert parsed.tenants_of_account == {"111122223333": ("default",)}
-        (role,) = parsed.roles
-        assert (role.principal, role.prefix) == ("iam:arn:aws:iam::111122223333:role/app", "app/")
+        (role,) = parsed.roles["default"]
+        assert (role.principal, role.prefix) == ("iam:arn:aws:iam::111122223333:role/app", "app")
 
 
 def test_the_seeder_is_told_both_tables(two_regions: Application) -> None:

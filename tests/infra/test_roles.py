@@ -60,7 +60,7 @@ def test_the_reader_reads_by_key_decrypts_and_records(two_regions: Application, 
     role = two_regions.one(f"Strongroom-dev-Api-{region}", "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-reader")
     table = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-secrets"
     assert grants(role) == {
-        "ReadSecrets": ({"dynamodb:GetItem", "dynamodb:BatchGetItem"}, {table}, None),
+        "ReadSecrets": ({"dynamodb:BatchGetItem"}, {table}, None),
         "ReadTableUnderItsKey": ({"kms:Decrypt"}, {"<TableKey>"}, via("dynamodb", region)),
         "OpenNamespaceKeys": ({"kms:Decrypt"}, envelope_keys(region), PURPOSE),
         **audited(region, "reader"),

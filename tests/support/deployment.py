@@ -16,6 +16,7 @@ from strongroom_service.usecases.read_values import ReadItem, ReadValue, read_va
 from strongroom_service.usecases.register_secret import Registration, register_secret
 from tests.support.fakes import (
     Failures,
+    FakeAccess,
     FakeAuditLog,
     FakeClock,
     FakeEncryption,
@@ -67,7 +68,7 @@ class Deployment:
             store=store,
             encryption=self.encryption,
             audit=self.audit,
-            policy=self.policy,
+            access=FakeAccess(self.policy),
             writership=self.writership,
             sleep=self.slept.append,
         )
@@ -81,7 +82,7 @@ class Deployment:
             heads=FakeHeads(table, self.failures),
             envelopes=self.encryption,
             audit=self.audit,
-            policy=self.policy,
+            access=FakeAccess(self.policy),
             writership=self.writership,
         )
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from strongroom_service.domain.access import Action, Decision, Principal, Resource
+from strongroom_service.domain.access import AccessRequest, Action, Decision, Resource
+from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
 from strongroom_service.domain.audit import AuditEvent, Chain, Receipt
 from strongroom_service.domain.errors import DomainError, IntegrityFailure, RegionFenced
 from strongroom_service.domain.names import Namespace, SecretName
@@ -22,6 +23,7 @@ from strongroom_service.usecases.ports import (
     HeadQuery,
     Listing,
     Page,
+    Snapshot,
     VersionBinding,
     VersionKey,
     WriterState,
@@ -282,13 +284,9 @@ class FakeHeads:
         self.failures = failures or Failures()
         self.unprocessed: set[SecretName] = set()
 
-    def fetch(self, query: HeadQuery) -> Fetched:
+    def fetch(self, queries: Sequence[HeadQuery]) -> Snapshot:
         self.failures.check("heads.fetch")
-        return self._fetched(query)
-
-    def fetch_many(self, queries: Sequence[HeadQuery]) -> Sequence[Fetched | None]:
-        self.failures.check("heads.fetch_many")
-        return [None if query.name in self.unprocessed else self._fetched(query) for query in queries]
+        return Snapshot([None if query.name in self.unprocessed else self._fetched(query) for query in queries], None)
 
     def _fetched(self, query: HeadQuery) -> Fetched:
         head = _head(self.table, query.name)
@@ -386,16 +384,41 @@ class FakePendingRecord:
 
 
 class FakePolicy:
-    """The policy port: an allow list of actions, which a test may narrow by a rule of its own."""
+    """A policy: an allow list of actions, which a test may narrow by a rule of its own."""
 
     def __init__(self, *actions: Action) -> None:
         self.allowed = set(actions or Action)
         self.rule: Callable[[Action, Resource], bool] = lambda _action, _resource: True
 
-    def decide(self, principal: Principal, action: Action, resource: Resource) -> Decision:
-        del principal
-        allowed = action in self.allowed and self.rule(action, resource)
-        return Decision(allowed, ("allowed-by-test",) if allowed else ("no-role",))
+    def decide(self, request: AccessRequest) -> Decision:
+        allowed = request.action in self.allowed and self.rule(request.action, request.resource)
+        return Decision(allowed, ("allowed-by-test",) if allowed else ("no-permit",))
+
+
+class FakeAccess:
+    """The access ports with one policy for everybody."""
+
+    def __init__(self, policy: FakePolicy) -> None:
+        self.policy = policy
+
+    def at(self, tenant: str, pointer: AccessPointer | None) -> FakePolicy:
+        del tenant, pointer
+        return self.policy
+
+    def current(self, tenant: str) -> FakePolicy:
+        return self.at(tenant, None)
+
+    def load(self, tenant: str) -> tuple[AccessPointer | None, AccessSet]:
+        raise NotImplementedError
+
+    def check(self, entry: PolicyEntry) -> None:
+        raise NotImplementedError
+
+    def policy_of(self, access_set: AccessSet) -> FakePolicy:
+        raise NotImplementedError
+
+    def replace(self, before: AccessPointer | None, after: AccessSet, *, epoch: int) -> None:
+        raise NotImplementedError
 
 
 @dataclass

@@ -7,11 +7,11 @@ from strongroom_service.domain.secret import Envelope
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.ports import (
     EnvelopeOpener,
-    Fetched,
     HeadQuery,
     HeadReader,
     Measurements,
     Metric,
+    Snapshot,
     VersionBinding,
 )
 
@@ -23,19 +23,11 @@ class MeasuredHeads:
         self._heads = heads
         self._measurements = measurements
 
-    def fetch(self, query: HeadQuery) -> Fetched:
+    def fetch(self, queries: Sequence[HeadQuery]) -> Snapshot:
         """As the reader behind it."""
         started = time.perf_counter()
         try:
-            return self._heads.fetch(query)
-        finally:
-            self._measurements.time(Metric.STORE_TIME, time.perf_counter() - started)
-
-    def fetch_many(self, queries: Sequence[HeadQuery]) -> Sequence[Fetched | None]:
-        """As the reader behind it."""
-        started = time.perf_counter()
-        try:
-            return self._heads.fetch_many(queries)
+            return self._heads.fetch(queries)
         finally:
             self._measurements.time(Metric.STORE_TIME, time.perf_counter() - started)
 

@@ -1,6 +1,7 @@
 """Who asks for what, and the answer of a policy."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from .names import SecretName
@@ -19,7 +20,26 @@ class Action(StrEnum):
     DESTROY = "secret:destroy"
     REWRAP = "secret:rewrap"
     """Renew an environment's key and encrypt its secrets anew: asked on the whole environment."""
+    EXPLAIN = "secret:explain"
+    """Learn why somebody was denied."""
+    BREAK_GLASS_REQUEST = "breakGlass:request"
+    """Ask for a grant that ends by itself: asked on a secret or on a path above it, as the next."""
+    BREAK_GLASS_APPROVE = "breakGlass:approve"
     AUDIT_READ = "audit:read"
+    POLICY_READ = "policy:read"
+    """See policies and groups, and ask what they would decide: asked on the whole tenant, as the next."""
+    POLICY_WRITE = "policy:write"
+
+
+class Authentication(StrEnum):
+    """How an identity was proven."""
+
+    IAM = "iam"
+    """A request signed with SigV4, checked by API Gateway."""
+    OIDC = "oidc"
+    """A bearer token of an OpenID Connect issuer, checked by the authorizer function."""
+    SPIFFE = "spiffe"
+    """A JWT-SVID of a trust domain, checked by the authorizer function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +62,9 @@ class Caller:
     request_id: str
     source_ip: str
     user_agent: str
+    authentication: Authentication = Authentication.IAM
+    authentication_age: int = 0
+    """Seconds since the token was issued; 0 for a signature, which is made for its one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +82,28 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """One question to a policy: who, what, on what, and under which circumstances."""
+
+    principal: str
+    """Its id."""
+    action: Action
+    resource: Resource
+    source_ip: str
+    time: datetime
+    region: str
+    authentication: Authentication = Authentication.IAM
+    authentication_age: int = 0
+    """In seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A policy's answer with the ids of what led to it. Nothing that applies is a denial."""
 
     allowed: bool
     reasons: tuple[str, ...] = ()
+    is_broken: bool = False
+    """Whether a policy could not be evaluated, which denies whatever the others say."""
+    asked: tuple[Action, ...] = ()
+    """What was asked for, when it was asked for a caller."""

@@ -17,7 +17,8 @@ from typing import Final
 
 from .times import rfc3339
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""2 added `permissions`, `authentication` and `authenticationAge`: what the policy was asked, to ask it again."""
 NO_HASH: Final = "0" * 64
 _MAX_USER_AGENT: Final = 256
 
@@ -57,6 +58,33 @@ class AuditAction(StrEnum):
     PURGE = "PURGE"
     RENEW_KEY = "RENEW_KEY"
     REWRAP = "REWRAP"
+    READ_ACCESS = "READ_ACCESS"
+    SIMULATE = "SIMULATE"
+    PUT_POLICY = "PUT_POLICY"
+    DELETE_POLICY = "DELETE_POLICY"
+    PUT_GROUP = "PUT_GROUP"
+    DELETE_GROUP = "DELETE_GROUP"
+    REPLAY = "REPLAY"
+    EXPLAIN = "EXPLAIN"
+    READ_AUDIT = "READ_AUDIT"
+    READ_RECEIPT = "READ_RECEIPT"
+    CACHED_READ = "CACHED_READ"
+    """So many reads that a client's own memory served, as it reports them."""
+    BREAK_GLASS = "BREAK_GLASS"
+    """A read that nothing but a grant allowed."""
+    REQUEST_GRANT = "REQUEST_GRANT"
+    APPROVE_GRANT = "APPROVE_GRANT"
+    REVOKE_GRANT = "REVOKE_GRANT"
+    END_GRANT = "END_GRANT"
+    READ_GRANTS = "READ_GRANTS"
+    AUTHENTICATE = "AUTHENTICATE"
+    """A token was refused."""
+    READ_IDENTITY = "READ_IDENTITY"
+    PUT_ISSUER = "PUT_ISSUER"
+    DELETE_ISSUER = "DELETE_ISSUER"
+    PUT_TENANT = "PUT_TENANT"
+    DELETE_TENANT = "DELETE_TENANT"
+    PUT_OPERATORS = "PUT_OPERATORS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +112,10 @@ class AuditEvent:
     user_agent: str
     request_id: str
     region: str
+    permissions: tuple[str, ...] = ()
+    """What the policy was asked for."""
+    authentication: str = ""
+    authentication_age: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,4 +216,7 @@ def _fields(event: AuditEvent) -> dict[str, object]:
         "userAgent": event.user_agent[:_MAX_USER_AGENT],
         "requestId": event.request_id,
         "region": event.region,
+        "permissions": list(event.permissions),
+        "authentication": event.authentication,
+        "authenticationAge": event.authentication_age,
     }

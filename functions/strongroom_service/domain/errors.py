@@ -8,6 +8,7 @@
     ├── Conflict                conflict
     │   ├── StaleExpectation    stale_expectation
     │   ├── VersionPending      version_pending
+    │   ├── LockedOut           conflict: nobody could change policies any more
     │   └── NotWriter           not_writer, with the writer region
     ├── VersionDisabled         version_disabled
     ├── VersionDestroyed        version_destroyed
@@ -17,7 +18,8 @@
     ├── ReplicaBehind           replica_behind, with the writer region
     ├── AuditUnavailable        audit_unavailable: no record, no secret
     ├── StoreUnavailable        store_unavailable
-    │   └── IntegrityFailure    the same code: what is stored does not open
+    │   ├── IntegrityFailure    the same code: what is stored does not open
+    │   └── AccessSetUnavailable  the same code: who may what cannot be told
     ├── KmsUnavailable          kms_unavailable
     ├── RegionFenced            region_fenced
     └── InternalError           internal_error: a defect of ours
@@ -111,6 +113,12 @@ class VersionPending(Conflict):
     default_message = "The version was not promoted yet."
 
 
+class LockedOut(Conflict):
+    """A change of policies after which nobody could change them any more."""
+
+    default_message = "Nobody could change policies after this; let somebody else be an administrator first."
+
+
 class NotWriter(Conflict):
     """This region may not write."""
 
@@ -192,6 +200,12 @@ class IntegrityFailure(StoreUnavailable):
     """What is stored does not open or contradicts itself; another region may hold a sound copy."""
 
     default_message = "The stored value failed its integrity check."
+
+
+class AccessSetUnavailable(StoreUnavailable):
+    """The tenant's policies cannot be read, so nobody is let in."""
+
+    default_message = "The access policies could not be read."
 
 
 class KmsUnavailable(DomainError):

@@ -66,6 +66,24 @@ MAX_REWRAP_BYTES: Final = 256 * 1024
 """What one transaction re-wraps. All of a secret's items lie in one partition, which takes about 1 MB of writes a
 second, those of transactions counting twice; the head is written besides."""
 
+POLICY_ID_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
+POLICY_ID_RULE: Final = "must be 1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or digit"
+GROUP_PATTERN: Final = POLICY_ID_PATTERN
+GROUP_RULE: Final = POLICY_ID_RULE
+MAX_POLICIES: Final = 500
+MAX_POLICY_LENGTH: Final = 10_000
+"""Characters of one policy in Cedar."""
+MAX_GROUPS: Final = 500
+MAX_GROUP_MEMBERS: Final = 1_000
+MAX_PRINCIPAL_LENGTH: Final = 512
+MAX_ACCESS_SET_BYTES: Final = 1024 * 1024
+ACCESS_SET_CHUNK_BYTES: Final = 300 * 1024
+"""An access set's part in one item."""
+ACCESS_POINTER_COPIES: Final = 8
+"""Every read fetches one, picked by chance: a single item would take 3,000 reads a second."""
+KEPT_ACCESS_SETS: Final = 20
+"""Revisions that stay stored: a region whose pointer is late still finds its set."""
+
 MAX_BODY_DEPTH: Final = 16
 """Nesting of a JSON request body; deeper ones exhaust the parser's stack."""
 

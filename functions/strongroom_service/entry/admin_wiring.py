@@ -4,13 +4,12 @@ import time
 
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb.store import DynamoSecretStore
-from strongroom_service.adapters.static_policy import StaticPolicy
 from strongroom_service.adapters.system import SystemClock, SystemRandomness
 from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.usecases.ports import Measurements, WritePorts
 
 from .environment import INITIAL_EPOCH, Environment
-from .shared_wiring import audit_log, encryption
+from .shared_wiring import access_control, audit_log, encryption
 
 
 def write_ports(environment: Environment, measurements: Measurements) -> WritePorts:
@@ -24,7 +23,7 @@ def write_ports(environment: Environment, measurements: Measurements) -> WritePo
         store=DynamoSecretStore(table=environment.table, region=environment.region),
         encryption=encryption(environment, client, randomness=randomness, measurements=measurements),
         audit=audit_log(environment, client, randomness=randomness, measurements=measurements),
-        policy=StaticPolicy(environment.roles),
+        access=access_control(environment, client, randomness=randomness, measurements=measurements),
         writership=ConfiguredWriter(region=environment.writer_region, epoch=INITIAL_EPOCH),
         sleep=time.sleep,
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from strongroom_service.adapters.static_policy import RoleBinding
+from strongroom_service.domain.roles import Role, RoleBinding
 
 STAGE: Final = "STRONGROOM_STAGE"
 TABLE: Final = "STRONGROOM_TABLE"
@@ -46,7 +46,8 @@ class Environment:
     audit_buffer_events: int
     """How many events it takes."""
     tenants_of_account: Mapping[str, tuple[str, ...]]
-    roles: tuple[RoleBinding, ...]
+    roles: Mapping[str, tuple[RoleBinding, ...]]
+    """Who may what in each tenant until its first access set is written."""
 
     @classmethod
     def parse(cls, variables: Mapping[str, str]) -> "Environment":
@@ -107,10 +108,23 @@ def _accounts(tenants: object) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _roles(bindings: object) -> tuple[RoleBinding, ...]:
+def _roles(bindings: object) -> dict[str, tuple[RoleBinding, ...]]:
     if not isinstance(bindings, list):
         raise EnvironmentInvalidError(f"{ROLES} must be a list")
+    found: dict[str, tuple[RoleBinding, ...]] = {}
     try:
-        return tuple(RoleBinding.from_json(binding) for binding in bindings)
-    except (KeyError, TypeError, ValueError):
-        raise EnvironmentInvalidError(f"{ROLES} has an entry that is not a role binding") from None
+        for entry in bindings:
+            tenant, principal, environment = entry["tenant"], entry["principal"], entry.get("environment")
+            binding = RoleBinding(
+                role=Role(entry["role"]),
+                principal=principal,
+                environment=environment or None,
+                prefix=(entry.get("prefix") or "").rstrip("/"),
+            )
+            found[tenant] = (*found.get(tenant, ()), binding)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        found = {}
+    named = {name for tenant, known in found.items() for name in (tenant, *(it.principal for it in known))}
+    if len(bindings) != sum(map(len, found.values())) or not all(isinstance(name, str) for name in named):
+        raise EnvironmentInvalidError(f"{ROLES} has an entry that is not a role binding")
+    return found

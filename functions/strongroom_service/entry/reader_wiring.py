@@ -3,13 +3,12 @@
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
 from strongroom_service.adapters.measured import MeasuredEnvelopes, MeasuredHeads
-from strongroom_service.adapters.static_policy import StaticPolicy
 from strongroom_service.adapters.system import SystemClock, SystemRandomness
 from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.usecases.ports import Measurements, ReadPorts
 
 from .environment import INITIAL_EPOCH, Environment
-from .shared_wiring import audit_log, encryption
+from .shared_wiring import access_control, audit_log, encryption
 
 
 def read_ports(environment: Environment, measurements: Measurements) -> ReadPorts:
@@ -17,7 +16,7 @@ def read_ports(environment: Environment, measurements: Measurements) -> ReadPort
     client = AwsClient(region=environment.region)
     randomness = SystemRandomness()
     writership = ConfiguredWriter(region=environment.writer_region, epoch=INITIAL_EPOCH)
-    heads = DynamoHeadReader(client=client, table=environment.table, writership=writership)
+    heads = DynamoHeadReader(client=client, table=environment.table, writership=writership, randomness=randomness)
     envelopes = encryption(environment, client, randomness=randomness, measurements=measurements)
     return ReadPorts(
         region=environment.region,
@@ -26,6 +25,6 @@ def read_ports(environment: Environment, measurements: Measurements) -> ReadPort
         heads=MeasuredHeads(heads, measurements),
         envelopes=MeasuredEnvelopes(envelopes, measurements),
         audit=audit_log(environment, client, randomness=randomness, measurements=measurements),
-        policy=StaticPolicy(environment.roles),
+        access=access_control(environment, client, randomness=randomness, measurements=measurements),
         writership=writership,
     )

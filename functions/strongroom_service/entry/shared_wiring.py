@@ -1,8 +1,10 @@
 """What the reader and the admin function are both made of."""
 
+from strongroom_service.adapters.access_control import CedarAccess
 from strongroom_service.adapters.audit.buffer import AuditBuffer
 from strongroom_service.adapters.audit.log import ChainedAuditLog
 from strongroom_service.adapters.aws_client import AwsClient
+from strongroom_service.adapters.dynamodb.access_items import DynamoAccessItems
 from strongroom_service.adapters.envelope.encryption import KmsEncryption
 from strongroom_service.adapters.envelope.kms import RegionalKms
 from strongroom_service.usecases.ports import Measurements, Randomness
@@ -40,3 +42,11 @@ def encryption(
         measurements=measurements,
     )
     return KmsEncryption(kms=kms, randomness=randomness, measurements=measurements)
+
+
+def access_control(
+    environment: Environment, client: AwsClient, *, randomness: Randomness, measurements: Measurements
+) -> CedarAccess:
+    """Who may what, by the access sets in the secrets table."""
+    items = DynamoAccessItems(client=client, table=environment.table, randomness=randomness)
+    return CedarAccess(items=items, initial=environment.roles, measurements=measurements)

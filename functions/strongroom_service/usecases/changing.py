@@ -14,6 +14,7 @@ from strongroom_service.domain.errors import AccessDenied, Conflict, DomainError
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.secret import Head, NamespaceKeys
 
+from .authorising import decide
 from .ports import Change, ChangeLost, WritePorts
 from .recording import Recorder, Subject
 
@@ -41,8 +42,8 @@ class Located:
     head: Head | None
 
     def resource(self, tenant: str) -> Resource:
-        """What the policy is asked about; an unknown id is asked as the whole tenant."""
-        return Resource.of(self.name) if self.name else Resource(tenant)
+        """What the policy is asked about; an unknown id is asked as a secret that lies nowhere."""
+        return Resource.of(self.name) if self.name else Resource(tenant, "", "")
 
     def found(self) -> Head:
         """The head; raises `NotFound` when there is none."""
@@ -88,14 +89,6 @@ def locate(target: Target, ports: WritePorts) -> Located:
     return Located(name, head)
 
 
-def decide(caller: Caller, actions: Sequence[Action], resource: Resource, ports: WritePorts) -> Decision:
-    """Allowed when every action is."""
-    decisions = [ports.policy.decide(caller.principal, action, resource) for action in actions]
-    denied = [d for d in decisions if not d.allowed]
-    chosen = denied or decisions
-    return Decision(not denied and bool(decisions), tuple(dict.fromkeys(r for d in chosen for r in d.reasons)))
-
-
 def run(mutation: Mutation[T], *, caller: Caller, ports: WritePorts) -> T:
     """Carry a change out.
 
@@ -105,7 +98,7 @@ def run(mutation: Mutation[T], *, caller: Caller, ports: WritePorts) -> T:
     """
     located = locate(mutation.target, ports)
     recorder = Recorder(ports, caller, mutation.action(located.head))
-    decision = decide(caller, mutation.permissions(located.head), located.resource(caller.tenant), ports)
+    decision = _decide(caller, mutation.permissions(located.head), located, ports)
     subject = _subject(located)
     if not decision.allowed:
         recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
@@ -136,7 +129,7 @@ def read_metadata(target: Target, *, action: AuditAction, caller: Caller, ports:
     """
     recorder = Recorder(ports, caller, action)
     located = locate(target, ports)
-    decision = decide(caller, [Action.LIST], located.resource(caller.tenant), ports)
+    decision = _decide(caller, [Action.LIST], located, ports)
     subject = _subject(located)
     if not decision.allowed:
         recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
@@ -211,9 +204,13 @@ def _authorise_again(mutation: Mutation[T], located: Located, *, caller: Caller,
     """The state that the permission depends on may have changed."""
     if located.head is None and mutation.target.name is None:
         raise NotFound
-    permissions = mutation.permissions(located.head)
-    if not decide(caller, permissions, located.resource(caller.tenant), ports).allowed:
+    if not _decide(caller, mutation.permissions(located.head), located, ports).allowed:
         raise AccessDenied
+
+
+def _decide(caller: Caller, actions: Sequence[Action], located: Located, ports: WritePorts) -> Decision:
+    policy = ports.access.current(caller.tenant)
+    return decide(policy, caller, actions, located.resource(caller.tenant), ports)
 
 
 def pause(attempt: int, ports: WritePorts) -> float:

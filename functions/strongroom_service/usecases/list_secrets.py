@@ -8,7 +8,7 @@ from strongroom_service.domain.errors import AccessDenied
 from strongroom_service.domain.names import Namespace
 from strongroom_service.domain.secret import Head, SecretStatus
 
-from .changing import decide
+from .authorising import decide
 from .cursors import CursorScope, open_cursor, seal_cursor
 from .ports import Listing, WritePorts
 from .recording import Recorder, Subject
@@ -45,28 +45,33 @@ def list_secrets(query: Query, *, caller: Caller, ports: WritePorts) -> Listed:
     recorder = Recorder(ports, caller, AuditAction.LIST)
     namespace = query.namespace
     resource = Resource(namespace.tenant, namespace.environment, query.prefix or None)
-    decision = decide(caller, [Action.LIST], resource, ports)
+    policy = ports.access.current(caller.tenant)
+    decision = decide(policy, caller, [Action.LIST], resource, ports)
     subject = Subject(namespace.environment, query.prefix)
     if not decision.allowed:
         recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
         raise AccessDenied
     after_path = open_cursor(query.cursor, _scope(query), ports)
     page = ports.store.list_heads(Listing(namespace, query.prefix, after_path, query.limit))
-    shown = tuple(head for head in page.heads if _is_shown(head, query, caller=caller, ports=ports))
+    shown = tuple(
+        head
+        for head in page.heads
+        if _is_wanted(head, query) and decide(policy, caller, [Action.LIST], Resource.of(head.name), ports).allowed
+    )
     listed = Listed(shown, seal_cursor(page.last_path, _scope(query), ports))
     # Nothing can fail after it: a release is what is told.
     recorder.record(recorder.event(Phase.RELEASE, decision, subject))
     return listed
 
 
-def _is_shown(head: Head, query: Query, *, caller: Caller, ports: WritePorts) -> bool:
+def _is_wanted(head: Head, query: Query) -> bool:
     if head.status is SecretStatus.DELETED and not query.include_deleted:
         return False
     if query.tag is not None:
         key, has_value, value = query.tag.partition("=")
         if key not in head.tags or (has_value and head.tags[key] != value):
             return False
-    return ports.policy.decide(caller.principal, Action.LIST, Resource.of(head.name)).allowed
+    return True
 
 
 def _scope(query: Query) -> CursorScope:

@@ -10,7 +10,7 @@ from strongroom_service.domain.errors import AccessDenied, DomainError, Internal
 from strongroom_service.domain.names import Namespace
 from strongroom_service.domain.secret import NamespaceKeys
 
-from .changing import decide
+from .authorising import decide
 from .ports import WritePorts
 from .recording import Recorder, Subject
 
@@ -45,7 +45,7 @@ def run_on_namespace(
     recorder = Recorder(ports, caller, action)
     subject = Subject(namespace.environment)
     resource = Resource(namespace.tenant, namespace.environment)
-    decision = decide(caller, [Action.REWRAP], resource, ports)
+    decision = decide(ports.access.current(caller.tenant), caller, [Action.REWRAP], resource, ports)
     if not decision.allowed:
         recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
         raise AccessDenied

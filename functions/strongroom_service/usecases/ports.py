@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from strongroom_service.domain.access import Action, Decision, Principal, Resource
+from strongroom_service.domain.access import AccessRequest, Decision
+from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
 from strongroom_service.domain.audit import AuditEvent, Receipt
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
@@ -45,15 +46,21 @@ class Fetched:
     stored: Envelope | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one round trip brings: heads in the order of the queries, and who may what."""
+
+    heads: Sequence[Fetched | None]
+    """None where the table left one unprocessed twice."""
+    access: AccessPointer | None
+    """The tenant's access set; None before its first one."""
+
+
 class HeadReader(Protocol):
     """The read path's view of the secrets table. Every read is strongly consistent within its region."""
 
-    def fetch(self, query: HeadQuery) -> Fetched:
-        """One head in one round trip. Raises `StoreUnavailable` or `Throttled`."""
-        ...
-
-    def fetch_many(self, queries: Sequence[HeadQuery]) -> Sequence[Fetched | None]:
-        """Several in one round trip, in order; None where the table left one unprocessed twice."""
+    def fetch(self, queries: Sequence[HeadQuery]) -> Snapshot:
+        """Heads of one tenant in one round trip. Raises `StoreUnavailable` or `Throttled`."""
         ...
 
 
@@ -239,6 +246,8 @@ class Metric(StrEnum):
     AUDIT_WAITING = "AuditWaiting"
     """Events in the buffer."""
     AUDIT_DRAINED = "AuditDrained"
+    ACCESS_BROKEN = "AccessBroken"
+    """Access sets that could not be read or evaluated: their requests were refused."""
     DENIALS = "Denials"
     ERRORS = "Errors"
 
@@ -300,11 +309,91 @@ class AuditStream(Protocol):
         ...
 
 
-class Policy(Protocol):
-    """Who may do what."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which records of a tenant to look for, newest first. At least one of the first three is given."""
 
-    def decide(self, principal: Principal, action: Action, resource: Resource) -> Decision:
-        """Default deny."""
+    tenant: str
+    secret_id: str | None = None
+    actor: str | None = None
+    request_id: str | None = None
+    day: date | None = None
+    """Every record of one day (UTC), for whom none of the three is known."""
+    since: datetime | None = None
+    until: datetime | None = None
+    after: str | None = None
+    """Where the page before ended."""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Some of the records, as they were stored: the audit record's fields by name."""
+
+    records: tuple[Mapping[str, Any], ...]
+    last: str | None
+    """Where to go on; None at the end."""
+
+
+class AuditIndex(Protocol):
+    """The audit records of this region's last ninety days. All raise `StoreUnavailable` or `Throttled`."""
+
+    def search(self, query: AuditQuery) -> AuditPage:
+        """One page. Records arrive some seconds after what they record."""
+        ...
+
+    def find(self, tenant: str, event_id: str) -> Mapping[str, Any] | None:
+        """The record of one event."""
+        ...
+
+
+class Policy(Protocol):
+    """Who may do what in one tenant, as one access set has it."""
+
+    def decide(self, request: AccessRequest) -> Decision:
+        """Default deny; what cannot be evaluated is a denial too."""
+        ...
+
+
+class AccessPolicies(Protocol):
+    """The policies of the read path."""
+
+    def at(self, tenant: str, pointer: AccessPointer | None) -> Policy:
+        """The policy that a pointer names, or a later one that is known already.
+
+        Raises:
+            AccessSetUnavailable: the set is not here, or is not what the pointer says, or does not compile.
+            StoreUnavailable, Throttled.
+        """
+        ...
+
+
+class AccessControl(Protocol):
+    """The policies of the write side, and their changes. All raise `StoreUnavailable` or `Throttled`."""
+
+    def current(self, tenant: str) -> Policy:
+        """The policy in force now. Raises `AccessSetUnavailable`."""
+        ...
+
+    def load(self, tenant: str) -> tuple[AccessPointer | None, AccessSet]:
+        """The access set in force now. Raises `AccessSetUnavailable`."""
+        ...
+
+    def check(self, entry: PolicyEntry) -> None:
+        """Make sure that a policy may be stored; raises `InvalidRequest`."""
+        ...
+
+    def policy_of(self, access_set: AccessSet) -> Policy:
+        """The policy that a set would be."""
+        ...
+
+    def replace(self, before: AccessPointer | None, after: AccessSet, *, epoch: int) -> None:
+        """Put another set in force.
+
+        Raises:
+            ChangeLost: `before` is not in force any more.
+            RegionFenced: the fence is closed or carries another epoch.
+        """
         ...
 
 
@@ -334,7 +423,7 @@ class ReadPorts:
     heads: HeadReader
     envelopes: EnvelopeOpener
     audit: AuditLog
-    policy: Policy
+    access: AccessPolicies
     writership: Writership
 
 
@@ -348,7 +437,7 @@ class WritePorts:
     store: SecretStore
     encryption: Encryption
     audit: AuditLog
-    policy: Policy
+    access: AccessControl
     writership: Writership
     sleep: "Sleep" = field(repr=False)
 

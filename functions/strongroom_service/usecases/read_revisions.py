@@ -10,6 +10,7 @@ from strongroom_service.domain.errors import AccessDenied, DomainError, NotFound
 from strongroom_service.domain.names import Alias, SecretName
 from strongroom_service.domain.secret import SecretStatus
 
+from .authorising import decide
 from .ports import Fetched, HeadQuery, ReadPorts
 from .recording import Recorder, Subject
 
@@ -39,11 +40,12 @@ def read_revisions(items: Sequence[RevisionItem], *, caller: Caller, ports: Read
         DomainError: what concerns all of them: the store did not answer, or the audit did not.
     """
     recorder = Recorder(ports, caller, AuditAction.READ_REVISION)
-    fetched = ports.heads.fetch_many([HeadQuery(item.name) for item in items])
+    snapshot = ports.heads.fetch([HeadQuery(item.name) for item in items])
+    policy = ports.access.at(caller.tenant, snapshot.access)
     results: list[Revision | DomainError] = []
     events: list[AuditEvent] = []
-    for item, found in zip(items, fetched, strict=True):
-        decision = ports.policy.decide(caller.principal, Action.READ, Resource.of(item.name))
+    for item, found in zip(items, snapshot.heads, strict=True):
+        decision = decide(policy, caller, [Action.READ], Resource.of(item.name), ports)
         result: Revision | DomainError = _revision(item, found) if decision.allowed else AccessDenied()
         failed = isinstance(result, DomainError)
         phase = Phase.DENIAL if not decision.allowed else Phase.OUTCOME if failed else Phase.RELEASE

@@ -26,6 +26,7 @@ from strongroom_service.domain.reading import Readable, resolve
 from strongroom_service.domain.secret import Envelope, Head
 from strongroom_service.domain.values import SecretValue
 
+from .authorising import decide
 from .ports import Fetched, HeadQuery, ReadPorts, VersionBinding
 from .recording import Recorder, Subject
 
@@ -69,8 +70,7 @@ def read_value(item: ReadItem, *, caller: Caller, ports: ReadPorts) -> ReadValue
     Raises:
         DomainError: whatever keeps the value from leaving; see `domain/errors.py`.
     """
-    query = HeadQuery(item.name, item.selector.number)
-    result = _release([item], [ports.heads.fetch(query)], caller=caller, ports=ports)[0]
+    result = _release([item], caller=caller, ports=ports)[0]
     if isinstance(result, DomainError):
         raise result
     return result
@@ -82,25 +82,21 @@ def read_batch(items: Sequence[ReadItem], *, caller: Caller, ports: ReadPorts) -
     Raises:
         DomainError: what concerns the whole batch: the store did not answer, or the audit did not.
     """
-    queries = [HeadQuery(item.name, item.selector.number) for item in items]
-    fetched = ports.heads.fetch_many(queries)
-    return _release(items, fetched, caller=caller, ports=ports, budget=limits.MAX_RESPONSE_BYTES)
+    return _release(items, caller=caller, ports=ports, budget=limits.MAX_RESPONSE_BYTES)
 
 
 def _release(
-    items: Sequence[ReadItem],
-    fetched: Sequence[Fetched | None],
-    *,
-    caller: Caller,
-    ports: ReadPorts,
-    budget: int | None = None,
+    items: Sequence[ReadItem], *, caller: Caller, ports: ReadPorts, budget: int | None = None
 ) -> list[ReadValue | DomainError]:
-    """Authorise, record and open. `budget` bounds the encoded answer, in bytes."""
+    """Fetch, authorise, record and open. `budget` bounds the encoded answer, in bytes."""
+    snapshot = ports.heads.fetch([HeadQuery(item.name, item.selector.number) for item in items])
+    policy = ports.access.at(caller.tenant, snapshot.access)
     recorder = Recorder(ports, caller, AuditAction.READ)
     events: list[AuditEvent] = []
     outcomes: list[_Authorised | DomainError] = []
-    for item, found in zip(items, fetched, strict=True):
-        outcome, event = _authorise(item, found, recorder=recorder, caller=caller, ports=ports)
+    for item, found in zip(items, snapshot.heads, strict=True):
+        decision = decide(policy, caller, [Action.READ], Resource.of(item.name), ports)
+        outcome, event = _authorise(item, found, decision, recorder=recorder, ports=ports)
         outcomes.append(outcome)
         events.append(event)
     opened: list[SecretValue | DomainError] | None = None
@@ -123,11 +119,10 @@ def _release(
 
 
 def _authorise(
-    item: ReadItem, found: Fetched | None, *, recorder: Recorder, caller: Caller, ports: ReadPorts
+    item: ReadItem, found: Fetched | None, decision: Decision, *, recorder: Recorder, ports: ReadPorts
 ) -> tuple[_Authorised | DomainError, AuditEvent]:
-    """Decide one read, and the event that records it."""
+    """What comes of one read, and the event that records it."""
     name = item.name
-    decision = ports.policy.decide(caller.principal, Action.READ, Resource.of(name))
     head = found.head if found else None
     secret_id = head.secret_id if head else ""
     number = item.selector.number or 0

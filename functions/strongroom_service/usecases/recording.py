@@ -78,6 +78,9 @@ class Recorder:
             user_agent=caller.user_agent,
             request_id=caller.request_id,
             region=self._ports.region,
+            permissions=decision.asked,
+            authentication=caller.authentication,
+            authentication_age=caller.authentication_age,
         )
 
     def begin(self, *events: AuditEvent) -> PendingRecord:

@@ -15,13 +15,13 @@ from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
 from strongroom_service.adapters.envelope.encryption import KmsEncryption
 from strongroom_service.adapters.envelope.kms import RegionalKms
 from strongroom_service.adapters.envelope.sealed_cache import SealedKeyCache
-from strongroom_service.adapters.static_policy import StaticPolicy
 from strongroom_service.adapters.system import SystemClock
 from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.entry.environment import Environment
 from strongroom_service.entry.failure_log import FailureLog
 from strongroom_service.entry.metrics import FunctionMetrics
 from strongroom_service.entry.read import Reader
+from strongroom_service.entry.shared_wiring import access_control
 from strongroom_service.usecases.ports import ReadPorts
 from tests.bench.reader_fixture import ENVIRONMENT, read_event
 
@@ -122,7 +122,11 @@ class SimulatedRegion:
             clock=SystemClock(),
             randomness=randomness,
             heads=DynamoHeadReader(
-                client=client, table=environment.table, writership=writership, sleep=self._time.sleep
+                client=client,
+                table=environment.table,
+                writership=writership,
+                randomness=randomness,
+                sleep=self._time.sleep,
             ),
             envelopes=KmsEncryption(
                 kms=RegionalKms(
@@ -150,7 +154,7 @@ class SimulatedRegion:
                 measurements=metrics,
                 breaker=breaker(),
             ),
-            policy=StaticPolicy(environment.roles),
+            access=access_control(environment, client, randomness=randomness, measurements=metrics),
             writership=writership,
         )
         return Reader(

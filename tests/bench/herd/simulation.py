@@ -1,5 +1,6 @@
 """The herd: pods that start together, each with the SDK, each in need of its secrets before it can work."""
 
+import base64
 import io
 import random
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,12 @@ from strongroom.signing import SignedRequest
 from strongroom.surroundings import Surroundings
 from strongroom.transport import Response
 from strongroom_service.adapters.dynamodb import layout
+from strongroom_service.adapters.dynamodb.access_codec import encode_pointer
+from strongroom_service.domain import limits
+from strongroom_service.domain.access_set import AccessPointer, AccessSet
 from strongroom_service.domain.names import SecretName
-from tests.bench.reader_fixture import KEY, head_item
+from strongroom_service.domain.roles import Role, RoleBinding
+from tests.bench.reader_fixture import KEY, PRINCIPAL, head_item
 
 from .aws import SimulatedAws
 from .limits import Limits
@@ -193,8 +198,20 @@ _CREDENTIALS: Final = StaticCredentials(access_key="AKIAIOSFODNN7EXAMPLE", secre
 
 
 def _items() -> dict[tuple[str, str], dict[str, Any]]:
-    items = {}
+    """The secrets, and an access set of fifty policies."""
+    items: dict[tuple[str, str], dict[str, Any]] = {}
     for name in SECRETS:
-        key = layout.head_key(name)
-        items[key.pk, key.sk] = head_item(name)
+        items[layout.head_key(name)] = head_item(name)
+    policies = {f"p{n}": RoleBinding(role=Role.READER, principal=f"{PRINCIPAL}{n or ''}") for n in range(50)}
+    access_set = AccessSet("default", 1, policies)
+    pointer = AccessPointer.to(access_set, epoch=1)
+    for copy in range(limits.ACCESS_POINTER_COPIES):
+        key = layout.access_pointer_key("default", copy)
+        items[key] = {**_typed(key), **encode_pointer(pointer)}
+    key = layout.access_chunk_key("default", pointer, 0)
+    items[key] = {**_typed(key), layout.BLOB: {"B": base64.b64encode(access_set.encode()).decode()}}
     return items
+
+
+def _typed(key: layout.Key) -> dict[str, dict[str, str]]:
+    return {layout.PK: {"S": key.pk}, layout.SK: {"S": key.sk}}

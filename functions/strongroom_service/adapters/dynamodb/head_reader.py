@@ -6,29 +6,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from strongroom_service.adapters.aws_client import AwsCallFailed, AwsClient, Operation
+from strongroom_service.adapters.aws_client import AwsCallFailed, AwsClient, Operation, PendingCall
 from strongroom_service.domain.errors import DomainError, StoreUnavailable, Throttled
-from strongroom_service.usecases.ports import Fetched, HeadQuery, VersionKey, Writership
+from strongroom_service.usecases.ports import Fetched, HeadQuery, Randomness, Snapshot, VersionKey, Writership
 
 from . import layout as at
+from .access_codec import any_pointer_key, decode_pointer
 from .codec import Item, decode_envelope, decode_head
 
 _TIMEOUT: Final = timedelta(seconds=1)
 _CONTENT_TYPE: Final = "application/x-amz-json-1.0"
-GET_ITEM: Final = Operation(
-    service="dynamodb", target="DynamoDB_20120810.GetItem", content_type=_CONTENT_TYPE, timeout=_TIMEOUT
-)
 BATCH_GET_ITEM: Final = Operation(
     service="dynamodb", target="DynamoDB_20120810.BatchGetItem", content_type=_CONTENT_TYPE, timeout=_TIMEOUT
 )
 _RETRY_SECONDS: Final = 0.1
+_MOST_KEYS: Final = 100
+"""In one BatchGetItem."""
 
 
 class DynamoHeadReader:
     """The head reader port. Reads are strongly consistent within the region.
 
-    A numbered version's item is asked for beside its head under the epoch that is current now; only if the head
-    says that the version is of another epoch a second round trip follows.
+    A copy of the pointer to the tenant's access set comes beside the heads. A numbered version's item is asked for
+    beside its head under the epoch that is current now; only if the head says that the version is of another epoch a
+    second round trip follows.
     """
 
     def __init__(
@@ -37,34 +38,32 @@ class DynamoHeadReader:
         client: AwsClient,
         table: str,
         writership: Writership,
+        randomness: Randomness,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._table = table
         self._writership = writership
+        self._randomness = randomness
         self._sleep = sleep
 
-    def fetch(self, query: HeadQuery) -> Fetched:
-        """One head; raises `StoreUnavailable` or `Throttled`."""
-        if query.version is not None:
-            fetched = self.fetch_many([query])[0]
-            if fetched is None:
-                raise StoreUnavailable
-            return fetched
-        request = {"TableName": self._table, "Key": _typed(at.head_key(query.name)), "ConsistentRead": True}
-        item = self._call(GET_ITEM, request).get("Item")
-        return Fetched(decode_head(item, query.name) if item else None)
-
-    def fetch_many(self, queries: Sequence[HeadQuery]) -> Sequence[Fetched | None]:
+    def fetch(self, queries: Sequence[HeadQuery]) -> Snapshot:
         """Several heads, in order; None where the table left one unprocessed twice."""
         epoch = self._writership.state().epoch
+        pointer_key = any_pointer_key(queries[0].name.tenant, self._randomness)
         wanted = {key for query in queries for key in _keys(query, epoch)}
-        found, missed = self._fetch_keys(wanted)
+        found, missed = self._fetch_keys({*wanted, pointer_key})
+        if pointer_key in missed:
+            raise StoreUnavailable
         others = {key for query in queries if (key := _other_epoch(query, found, epoch))}
         if others:
             more, more_missed = self._fetch_keys(others)
             found, missed = found | more, missed | more_missed
-        return [_assemble(query, found, missed, epoch) for query in queries]
+        pointer = found.get(pointer_key)
+        return Snapshot(
+            [_assemble(query, found, missed, epoch) for query in queries],
+            decode_pointer(pointer) if pointer else None,
+        )
 
     def _fetch_keys(self, keys: set[at.Key]) -> tuple[dict[at.Key, Item], set[at.Key]]:
         """The items by key, and the keys that stayed unprocessed after one more try."""
@@ -74,24 +73,32 @@ class DynamoHeadReader:
             if attempt:
                 self._sleep(random.uniform(0, _RETRY_SECONDS))  # noqa: S311  # jitter, not a secret
             typed = [_typed(key) for key in sorted(left)]
-            answer = self._call(
-                BATCH_GET_ITEM, {"RequestItems": {self._table: {"Keys": typed, "ConsistentRead": True}}}
-            )
-            found |= {_key_of(item): item for item in answer.get("Responses", {}).get(self._table, [])}
-            unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            left = {_key_of(key) for key in unprocessed}
+            # Side by side: a full batch of numbered versions, and the pointer, are one more than a request may hold.
+            calls = [self._begin(typed[start : start + _MOST_KEYS]) for start in range(0, len(typed), _MOST_KEYS)]
+            left = set()
+            for call in calls:
+                answer = _answer(call)
+                found |= {_key_of(item): item for item in answer.get("Responses", {}).get(self._table, [])}
+                unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+                left |= {_key_of(key) for key in unprocessed}
             if not left:
                 break
         return found, left
 
-    def _call(self, operation: Operation, request: Mapping[str, object]) -> dict[str, Any]:
-        try:
-            return self._client.call(operation, request)
-        except AwsCallFailed as failure:
-            raise _translate(failure) from failure
+    def _begin(self, keys: Sequence[Mapping[str, object]]) -> PendingCall:
+        request = {"RequestItems": {self._table: {"Keys": keys, "ConsistentRead": True}}}
+        return self._client.begin(BATCH_GET_ITEM, request)
 
 
-def _translate(failure: AwsCallFailed) -> DomainError:
+def _answer(call: PendingCall) -> dict[str, Any]:
+    try:
+        return call.result()
+    except AwsCallFailed as failure:
+        raise translate(failure) from failure
+
+
+def translate(failure: AwsCallFailed) -> DomainError:
+    """Our error for a call to the table that did not succeed."""
     return Throttled() if failure.is_throttling else StoreUnavailable()
 
 

@@ -7,6 +7,9 @@
 | id pointer | `ID#<secretId>` | `ID` |
 | namespace keys | `K#<tenant>#<environment>` | `ACTIVE` |
 | fence | `FENCE` | `<shard>` |
+| access set's pointer | `A#<tenant>` | `POINTER#<copy>` |
+| stored access sets | `A#<tenant>` | `HISTORY` |
+| access set's chunk | `A#<tenant>` | `SET#<revision, 20 digits>#<digest>#<chunk>` |
 
 Neither tenants, environments nor paths can contain `#`, so no two names meet in one key.
 """
@@ -15,6 +18,7 @@ import hashlib
 from typing import Final, NamedTuple
 
 from strongroom_service.domain import limits
+from strongroom_service.domain.access_set import AccessPointer
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.usecases.ports import VersionKey
 
@@ -85,6 +89,9 @@ TENANT: Final = "tenant"
 ENVIRONMENT: Final = "environment"
 OPEN: Final = "open"
 
+CHUNKS: Final = "chunks"
+STORED: Final = "stored"
+
 CONTROL_PK: Final = "PK"
 CONTROL_LEASE: Final = "LEASE"
 WRITER_REGION: Final = "writerRegion"
@@ -132,6 +139,21 @@ def fence_of(pk: str) -> Key:
     """The fence that guards writes under a partition key: spread by a hash that every process agrees on."""
     digest = hashlib.sha256(pk.encode()).digest()
     return fence_key(int.from_bytes(digest[:8], "big") % limits.FENCE_SHARDS)
+
+
+def access_pointer_key(tenant: str, copy: int) -> Key:
+    """Where a copy of the pointer to a tenant's access set lies."""
+    return Key(f"A#{tenant}", f"POINTER#{copy}")
+
+
+def access_history_key(tenant: str) -> Key:
+    """Where it is written which access sets of a tenant are stored."""
+    return Key(f"A#{tenant}", "HISTORY")
+
+
+def access_chunk_key(tenant: str, pointer: AccessPointer, chunk: int) -> Key:
+    """Where a part of an access set lies. The digest keeps apart what two writers may once have given one revision."""
+    return Key(f"A#{tenant}", f"SET#{pointer.revision:020d}#{pointer.digest}#{chunk}")
 
 
 def namespace_attribute(name: SecretName) -> str:

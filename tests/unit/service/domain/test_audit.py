@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strongroom_service.domain.access import Action, Authentication
 from strongroom_service.domain.audit import NO_HASH, AuditAction, AuditEvent, Chain, Phase, Receipt, record_hash
 
 EVENT = AuditEvent(
@@ -30,13 +31,30 @@ EVENT = AuditEvent(
     user_agent="strongroom-python/0.1 \u00fc",
     request_id="01234567-89ab-4cde-8f01-23456789abcd",
     region="us-east-1",
+    permissions=(Action.READ,),
+    authentication=Authentication.OIDC,
+    authentication_age=42,
 )
 CHAIN_ID = "72e13c69dab52b64e77f692dfbfe2011"
 LINE = (
     '{"action":"READ","actor":"iam:arn:aws:iam::111122223333:role/app",'
+    '"authentication":"oidc","authenticationAge":42,'
+    '"chainId":"72e13c69dab52b64e77f692dfbfe2011","decision":"ALLOW","environment":"prod",'
+    '"eventId":"01971f3e-0000-7000-8000-000000000001","follows":null,"formatVersion":2,'
+    '"hash":"%s",'
+    '"operationId":"01971f3e-0000-7000-8000-000000000002","outcome":"","path":"payments/db-password",'
+    '"permissions":["secret:read"],"phase":"RELEASE",'
+    '"previousHash":"0000000000000000000000000000000000000000000000000000000000000000",'
+    '"reason":["role:reader@*"],"region":"us-east-1","requestId":"01234567-89ab-4cde-8f01-23456789abcd",'
+    '"secretId":"sec_091f-b283-4a11","sequence":1,"session":"i-0123456789abcdef0","sourceIp":"192.0.2.1",'
+    '"tenant":"default","time":"2026-06-06T14:30:00.123Z","userAgent":"strongroom-python/0.1 \u00fc","version":3}\n'
+)
+HASH = "a6d1702b045114e4e674f13b3975482b6472b52855c326e7a39e0a8e27f08dab"
+LINE_1 = (
+    '{"action":"READ","actor":"iam:arn:aws:iam::111122223333:role/app",'
     '"chainId":"72e13c69dab52b64e77f692dfbfe2011","decision":"ALLOW","environment":"prod",'
     '"eventId":"01971f3e-0000-7000-8000-000000000001","follows":null,"formatVersion":1,'
-    '"hash":"%s",'
+    '"hash":"57a5b07797f0ed7ed9c4c5c1278c6ac628c82506cd812eceeb64612f27f1f02b",'
     '"operationId":"01971f3e-0000-7000-8000-000000000002","outcome":"","path":"payments/db-password",'
     '"phase":"RELEASE",'
     '"previousHash":"0000000000000000000000000000000000000000000000000000000000000000",'
@@ -44,7 +62,7 @@ LINE = (
     '"secretId":"sec_091f-b283-4a11","sequence":1,"session":"i-0123456789abcdef0","sourceIp":"192.0.2.1",'
     '"tenant":"default","time":"2026-06-06T14:30:00.123Z","userAgent":"strongroom-python/0.1 \u00fc","version":3}\n'
 )
-HASH = "57a5b07797f0ed7ed9c4c5c1278c6ac628c82506cd812eceeb64612f27f1f02b"
+"""A record of the first format, which had no `permissions` and no `authentication`."""
 
 
 def test_a_record_is_stored_as_it_always_was() -> None:
@@ -52,6 +70,12 @@ def test_a_record_is_stored_as_it_always_was() -> None:
     [sealed] = Chain(CHAIN_ID).seal([EVENT])
     assert sealed.line.decode() == LINE % HASH
     assert str(sealed.receipt) == f"{EVENT.event_id}.{CHAIN_ID}.1.{HASH}"
+
+
+def test_a_record_of_the_first_format_keeps_its_hash() -> None:
+    """The hash is over whatever fields a record has: what was archived stays provable."""
+    record = json.loads(LINE_1)
+    assert record_hash(record) == record["hash"]
 
 
 def test_the_hash_is_over_the_record_without_it() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom_service.adapters.static_policy import Role, RoleBinding
+from strongroom_service.domain.roles import Role, RoleBinding
 from strongroom_service.entry.environment import Environment, EnvironmentInvalidError
 
 VARIABLES = {
@@ -27,7 +27,7 @@ def test_reads_every_variable() -> None:
     assert environment.regions == ("us-east-1", "us-west-2")
     assert environment.audit_buffer_events == 6400
     assert environment.tenants_of_account == {"123456789012": ("blue", "green"), "210987654321": ("green",)}
-    assert environment.roles == (RoleBinding("iam:x", Role.READER, "blue", None, "payments/"),)
+    assert environment.roles == {"blue": (RoleBinding(role=Role.READER, principal="iam:x", prefix="payments"),)}
 
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from strongroom_service.adapters.dynamodb import layout
+from strongroom_service.adapters.dynamodb.access_codec import encode_pointer
 from strongroom_service.adapters.dynamodb.codec import encode_envelope, encode_head
 from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
 from strongroom_service.adapters.writership import ConfiguredWriter
+from strongroom_service.domain.access_set import AccessPointer
 from strongroom_service.domain.errors import DomainError, IntegrityFailure, StoreUnavailable, Throttled
 from strongroom_service.domain.names import Alias, SecretName
 from strongroom_service.domain.secret import Envelope, Head, SecretStatus, VersionRecord, VersionStatus
-from strongroom_service.usecases.ports import HeadQuery, VersionKey
+from strongroom_service.usecases.ports import Fetched, HeadQuery, VersionKey
 from tests.support.scripted_aws import Answer, ScriptedAws, scripted_aws
 
 TABLE = "strongroom-test-secrets"
@@ -32,7 +34,25 @@ def aws() -> Iterator[ScriptedAws]:
 
 def reader(aws: ScriptedAws, *, epoch: int = 1) -> DynamoHeadReader:
     writership = ConfiguredWriter(region="us-east-1", epoch=epoch)
-    return DynamoHeadReader(client=aws.client(), table=TABLE, writership=writership, sleep=lambda _: None)
+    return DynamoHeadReader(
+        client=aws.client(), table=TABLE, writership=writership, randomness=ThirdCopy(), sleep=lambda _: None
+    )
+
+
+class ThirdCopy:
+    """Chance that always picks the same copy of the pointer."""
+
+    def token(self, size: int) -> bytes:
+        return b"\x03" * size
+
+
+POINTER = layout.access_pointer_key("default", 3)
+
+
+def one(aws: ScriptedAws, query: HeadQuery, *, epoch: int = 1) -> Fetched:
+    (found,) = reader(aws, epoch=epoch).fetch([query]).heads
+    assert found is not None
+    return found
 
 
 def as_json(value: Any) -> Any:
@@ -80,38 +100,67 @@ def asked_keys(request: dict[str, Any]) -> set[tuple[str, str]]:
     return {(k["PK"]["S"], k["SK"]["S"]) for k in request["RequestItems"][TABLE]["Keys"]}
 
 
-def test_a_read_by_alias_is_one_consistent_get(aws: ScriptedAws) -> None:
+def test_a_read_by_alias_is_one_consistent_request_for_head_and_access_pointer(aws: ScriptedAws) -> None:
     """The head alone serves it."""
-    aws.script("GetItem", Answer({"Item": head_item()}))
-    fetched = reader(aws).fetch(HeadQuery(NAME))
-    assert fetched.head is not None
-    assert fetched.head.aliases == {Alias.CURRENT: 1}
-    assert aws.asked("GetItem") == [{"TableName": TABLE, "Key": key(layout.head_key(NAME)), "ConsistentRead": True}]
+    aws.script("BatchGetItem", batch(head_item()))
+    head = one(aws, HeadQuery(NAME)).head
+    assert head is not None
+    assert head.aliases == {Alias.CURRENT: 1}
+    (request,) = aws.asked("BatchGetItem")
+    assert asked_keys(request) == {layout.head_key(NAME), POINTER}
     assert len(aws.requests) == 1
+
+
+def test_the_access_pointer_comes_with_the_heads(aws: ScriptedAws) -> None:
+    pointer = AccessPointer(epoch=2, revision=7, digest="d" * 64, chunks=1)
+    aws.script("BatchGetItem", batch(head_item(), {**key(POINTER), **encode_pointer(pointer)}))
+    assert reader(aws).fetch([HeadQuery(NAME)]).access == pointer
+
+
+def test_a_tenant_without_an_access_set_has_no_pointer(aws: ScriptedAws) -> None:
+    aws.script("BatchGetItem", batch(head_item()))
+    assert reader(aws).fetch([HeadQuery(NAME)]).access is None
+
+
+def test_a_pointer_that_stays_unprocessed_is_not_taken_for_absent(aws: ScriptedAws) -> None:
+    """It would let in whom the deployment's options once let in."""
+    aws.script("BatchGetItem", batch(head_item(), unprocessed=[POINTER]), batch(unprocessed=[POINTER]))
+    with pytest.raises(StoreUnavailable):
+        reader(aws).fetch([HeadQuery(NAME)])
 
 
 def test_what_is_not_there_is_no_error(aws: ScriptedAws) -> None:
     """An absent head is an answer."""
-    aws.script("GetItem", Answer({}))
-    assert reader(aws).fetch(HeadQuery(NAME)).head is None
+    aws.script("BatchGetItem", batch())
+    assert one(aws, HeadQuery(NAME)).head is None
+
+
+def test_a_full_batch_of_numbered_versions_takes_two_requests_side_by_side(aws: ScriptedAws) -> None:
+    """With the pointer they are one key more than a request may hold; none of them is sent again."""
+    names = [SecretName("default", "prod", f"payments/{number}") for number in range(50)]
+    aws.script("BatchGetItem", batch())
+    assert len(reader(aws).fetch([HeadQuery(name, 1) for name in names]).heads) == 50
+    requests = [asked_keys(request) for request in aws.asked("BatchGetItem")]
+    assert sorted(map(len, requests)) == [1, 100]
+    assert len(set.union(*requests)) == 101
 
 
 def test_a_read_by_number_fetches_head_and_version_at_once(aws: ScriptedAws) -> None:
     """One batch for both items, under the epoch that is current."""
     aws.script("BatchGetItem", batch(head_item(), version_item()))
-    fetched = reader(aws).fetch(HeadQuery(NAME, 1))
+    fetched = one(aws, HeadQuery(NAME, 1))
     assert fetched.stored == ENVELOPE
     (request,) = aws.asked("BatchGetItem")
-    assert asked_keys(request) == {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 1))}
+    assert asked_keys(request) == {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 1)), POINTER}
 
 
 def test_a_version_of_an_earlier_epoch_takes_one_request_more(aws: ScriptedAws) -> None:
     """The head names the epoch that the version was written under."""
     aws.script("BatchGetItem", batch(head_item(epoch_of_version=1)), batch(version_item(epoch=1)))
-    fetched = reader(aws, epoch=2).fetch(HeadQuery(NAME, 1))
+    fetched = one(aws, HeadQuery(NAME, 1), epoch=2)
     assert fetched.stored == ENVELOPE
     assert [asked_keys(request) for request in aws.asked("BatchGetItem")] == [
-        {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 2))},
+        {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 2)), POINTER},
         {layout.version_key(NAME, VersionKey(1, 1))},
     ]
 
@@ -119,7 +168,7 @@ def test_a_version_of_an_earlier_epoch_takes_one_request_more(aws: ScriptedAws) 
 def test_a_version_item_that_has_not_arrived_is_none(aws: ScriptedAws) -> None:
     """The head is here, the version is not: the use case decides what that means."""
     aws.script("BatchGetItem", batch(head_item()))
-    fetched = reader(aws).fetch(HeadQuery(NAME, 1))
+    fetched = one(aws, HeadQuery(NAME, 1))
     assert fetched.head is not None
     assert fetched.stored is None
 
@@ -127,24 +176,24 @@ def test_a_version_item_that_has_not_arrived_is_none(aws: ScriptedAws) -> None:
 def test_a_scrubbed_version_item_has_no_envelope(aws: ScriptedAws) -> None:
     """What was destroyed leaves an item without a value."""
     aws.script("BatchGetItem", batch(head_item(), key(layout.version_key(NAME, VersionKey(1, 1)))))
-    assert reader(aws).fetch(HeadQuery(NAME, 1)).stored is None
+    assert one(aws, HeadQuery(NAME, 1)).stored is None
 
 
 def test_many_heads_come_in_one_request_in_the_order_of_the_queries(aws: ScriptedAws) -> None:
     """DynamoDB answers in any order; a path that is asked for twice is fetched once."""
     aws.script("BatchGetItem", batch(head_item(OTHER), head_item(NAME)))
     absent = SecretName("default", "prod", "absent")
-    fetched = reader(aws).fetch_many([HeadQuery(NAME), HeadQuery(OTHER), HeadQuery(absent), HeadQuery(NAME)])
+    fetched = reader(aws).fetch([HeadQuery(NAME), HeadQuery(OTHER), HeadQuery(absent), HeadQuery(NAME)]).heads
     names = [entry.head.name if entry and entry.head else None for entry in fetched]
     assert names == [NAME, OTHER, None, NAME]
     (request,) = aws.asked("BatchGetItem")
-    assert len(request["RequestItems"][TABLE]["Keys"]) == 3
+    assert len(asked_keys(request)) == 4
 
 
 def test_unprocessed_keys_are_asked_for_once_more(aws: ScriptedAws) -> None:
     """Only those, and then the answer is whole."""
     aws.script("BatchGetItem", batch(head_item(NAME), unprocessed=[layout.head_key(OTHER)]), batch(head_item(OTHER)))
-    fetched = reader(aws).fetch_many([HeadQuery(NAME), HeadQuery(OTHER)])
+    fetched = reader(aws).fetch([HeadQuery(NAME), HeadQuery(OTHER)]).heads
     assert all(entry and entry.head for entry in fetched)
     assert asked_keys(aws.asked("BatchGetItem")[1]) == {layout.head_key(OTHER)}
 
@@ -153,7 +202,7 @@ def test_what_stays_unprocessed_is_never_taken_for_absent(aws: ScriptedAws) -> N
     """After the second time the entry is None, which is not the same as a head that is not there."""
     left = [layout.head_key(OTHER)]
     aws.script("BatchGetItem", batch(head_item(NAME), unprocessed=left), batch(unprocessed=left))
-    found, missed = reader(aws).fetch_many([HeadQuery(NAME), HeadQuery(OTHER)])
+    found, missed = reader(aws).fetch([HeadQuery(NAME), HeadQuery(OTHER)]).heads
     assert found is not None
     assert missed is None
     assert len(aws.requests) == 2
@@ -163,8 +212,7 @@ def test_an_unprocessed_version_item_is_not_taken_for_one_that_has_not_arrived(a
     """The same holds for the item of a numbered version."""
     left = [layout.version_key(NAME, VersionKey(1, 1))]
     aws.script("BatchGetItem", batch(head_item(), unprocessed=left), batch(unprocessed=left))
-    with pytest.raises(StoreUnavailable):
-        reader(aws).fetch(HeadQuery(NAME, 1))
+    assert list(reader(aws).fetch([HeadQuery(NAME, 1)]).heads) == [None]
 
 
 @pytest.mark.parametrize(
@@ -174,12 +222,12 @@ def test_an_unprocessed_version_item_is_not_taken_for_one_that_has_not_arrived(a
         (Answer.error("InternalServerError", status=500), StoreUnavailable),
         (Answer.error("AccessDeniedException"), StoreUnavailable),
         (Answer.error("ProvisionedThroughputExceededException"), Throttled),
-        (Answer({"Item": {"PK": {"S": "x"}}}), IntegrityFailure),
+        (batch(key(layout.head_key(NAME))), IntegrityFailure),
     ],
 )
 def test_failures_become_errors_of_the_domain(aws: ScriptedAws, answer: Answer, error: type[DomainError]) -> None:
     """The store's trouble is named; nothing of AWS's message passes."""
-    aws.script("GetItem", answer)
+    aws.script("BatchGetItem", answer)
     with pytest.raises(error) as failed:
-        reader(aws).fetch(HeadQuery(NAME))
+        reader(aws).fetch([HeadQuery(NAME)])
     assert "CANARY" not in f"{failed.value}{failed.value.__cause__}"

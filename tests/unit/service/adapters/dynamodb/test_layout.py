@@ -63,5 +63,5 @@ def test_attribute_names_are_pinned() -> None:
         "PROMOTED_AT": "promotedAt", "FINGERPRINT": "fingerprint", "EXPIRES_AT": "expiresAt", "DIGEST": "digest",
         "OPERATION": "operation", "VERSION": "version", "USED_AT": "usedAt", "TENANT": "tenant",
         "ENVIRONMENT": "environment", "OPEN": "open", "CONTROL_PK": "PK", "WRITER_REGION": "writerRegion",
-        "DIGEST_KEY": "digestKey",
+        "DIGEST_KEY": "digestKey", "CHUNKS": "chunks", "STORED": "stored",
     }  # fmt: skip

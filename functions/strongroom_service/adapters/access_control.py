@@ -1,0 +1,127 @@
+"""The policies in force: an access set is loaded and compiled when its pointer moves, and kept until the next."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from strongroom_service.domain.access import AccessRequest, Decision
+from strongroom_service.domain.access_set import AccessPointer, AccessSet, AccessSetBroken, PolicyEntry
+from strongroom_service.domain.errors import AccessSetUnavailable
+from strongroom_service.domain.roles import RoleBinding
+from strongroom_service.usecases.ports import Measurements, Metric, Policy
+
+from .cedar.compile import check_policy
+from .cedar.policy import CedarPolicy
+
+_TENANTS: Final = 64
+
+
+class AccessItems(Protocol):
+    """Where access sets are stored. All raise `StoreUnavailable` or `Throttled`."""
+
+    def pointer(self, tenant: str) -> AccessPointer | None:
+        """The pointer to the set in force."""
+        ...
+
+    def document(self, tenant: str, pointer: AccessPointer) -> bytes | None:
+        """The document of a pointer; None when it is not here."""
+        ...
+
+    def replace(
+        self, tenant: str, before: AccessPointer | None, after: AccessPointer, document: bytes, *, epoch: int
+    ) -> None:
+        """Put another document in force. Raises `ChangeLost` or `RegionFenced`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    pointer: AccessPointer | None
+    policy: Policy
+
+    def serves(self, pointer: AccessPointer | None) -> bool:
+        """Whether it is what a pointer names, or a later one: copies of a pointer arrive in a region one by one."""
+        if pointer is None or self.pointer is None:
+            return pointer is self.pointer or pointer is None
+        return self.pointer == pointer or self.pointer.order > pointer.order
+
+
+class CedarAccess:
+    """The access ports over stored sets. `initial` are the bindings that hold in a tenant before its first set."""
+
+    def __init__(
+        self, *, items: AccessItems, initial: Mapping[str, Sequence[RoleBinding]], measurements: Measurements
+    ) -> None:
+        self._items = items
+        self._initial = initial
+        self._measurements = measurements
+        self._known: OrderedDict[str, _Compiled] = OrderedDict()
+
+    def at(self, tenant: str, pointer: AccessPointer | None) -> Policy:
+        """The policy that a pointer names, or a later one."""
+        return self._compiled(tenant, pointer).policy
+
+    def current(self, tenant: str) -> Policy:
+        """The policy in force now."""
+        return self.at(tenant, self._items.pointer(tenant))
+
+    def load(self, tenant: str) -> tuple[AccessPointer | None, AccessSet]:
+        """The access set in force now."""
+        pointer = self._items.pointer(tenant)
+        return pointer, self._read(tenant, pointer)
+
+    def check(self, entry: PolicyEntry) -> None:
+        """Make sure that a policy may be stored."""
+        check_policy(entry)
+
+    def policy_of(self, access_set: AccessSet) -> Policy:
+        """The policy that a set would be."""
+        try:
+            return _Rung(CedarPolicy(access_set), self._measurements)
+        except ValueError as error:
+            raise self._broken() from error
+
+    def replace(self, before: AccessPointer | None, after: AccessSet, *, epoch: int) -> None:
+        """Put another set in force."""
+        self._items.replace(after.tenant, before, AccessPointer.to(after, epoch=epoch), after.encode(), epoch=epoch)
+
+    def _compiled(self, tenant: str, pointer: AccessPointer | None) -> _Compiled:
+        known = self._known.get(tenant)
+        if known is not None and known.serves(pointer):
+            return known
+        compiled = self._known[tenant] = _Compiled(pointer, self.policy_of(self._read(tenant, pointer)))
+        self._known.move_to_end(tenant)
+        if len(self._known) > _TENANTS:
+            self._known.popitem(last=False)
+        return compiled
+
+    def _read(self, tenant: str, pointer: AccessPointer | None) -> AccessSet:
+        if pointer is None:
+            return AccessSet.initial(tenant, self._initial.get(tenant, ()))
+        document = self._items.document(tenant, pointer)
+        if document is None:
+            raise self._broken()
+        try:
+            return AccessSet.decode(document, pointer, tenant=tenant)
+        except AccessSetBroken as error:
+            raise self._broken() from error
+
+    def _broken(self) -> AccessSetUnavailable:
+        self._measurements.count(Metric.ACCESS_BROKEN)
+        return AccessSetUnavailable()
+
+
+class _Rung:
+    """A policy whose broken decisions ring."""
+
+    def __init__(self, policy: Policy, measurements: Measurements) -> None:
+        self._policy = policy
+        self._measurements = measurements
+
+    def decide(self, request: AccessRequest) -> Decision:
+        """As the policy behind it."""
+        decision = self._policy.decide(request)
+        if decision.is_broken:
+            self._measurements.count(Metric.ACCESS_BROKEN)
+        return decision

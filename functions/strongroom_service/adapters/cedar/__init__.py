@@ -1,0 +1,1 @@
+"""Policies in Cedar, evaluated by its own engine."""
