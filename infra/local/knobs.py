@@ -11,7 +11,8 @@ import urllib3
 from infra.local.errors import LocalCloudError
 
 _OK = range(200, 300)
-_TIMEOUT = timedelta(seconds=10)
+_TIMEOUT = timedelta(seconds=60)
+"""Ending a function's environments waits for the requests that they are in."""
 
 
 class ControlEndpoint:
