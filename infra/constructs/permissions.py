@@ -107,7 +107,7 @@ def use_archive_key(key_arn: str, region: str) -> iam.PolicyStatement:
 
 def sign_digests(key_arn: str) -> iam.PolicyStatement:
     """Sign by one algorithm, what was hashed by the function; and tell whether a signature is the key's own."""
-    conditions = {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}
+    conditions: dict[str, object] = {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}
     return allow("SignDigests", ["kms:Sign", "kms:Verify"], [key_arn], StringEquals=conditions)
 
 
