@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -49,7 +50,7 @@ class BucketArchive:
         """A version's content in pieces. Raises `ArchiveUnreadable`."""
         try:
             answer = self._client.get_object(Bucket=self.bucket, Key=entry.key, VersionId=entry.version_id)
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 yield from body.iter_chunks(_CHUNK)
         except (BotoCoreError, ClientError) as error:
             raise ArchiveUnreadable(f"{entry.key} cannot be read: {told(error)}") from None
