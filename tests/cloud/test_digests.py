@@ -1,6 +1,7 @@
 """The archive's digests: sealed by the deployed function under its own role, verified by the command line."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -12,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
-from infra.local.requests import Region
+from infra.local.requests import Identity, Region
 from infra.local.verifying import Ran, copy_archive, run_command
 from tests.cloud.platform import VALUE, Platform
 
@@ -43,6 +44,21 @@ def assert_refused(*attempts: Callable[[], object]) -> None:
         with pytest.raises(ClientError) as error:
             attempt()
         assert error.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}
+
+
+@pytest.fixture
+def administrator(cloud: LocalCloud) -> Iterator[Identity]:
+    """Somebody whom IAM allows everything. Not the emulator's root, which is above every policy, as no one is on AWS."""
+    iam, name = cloud.aws("iam", cloud.writer.name), "test-administrator"
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    trust = {"Version": "2012-10-17", "Statement": []}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=json.dumps(everything))
+    try:
+        yield cloud.session_of_role(name)
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="everything")
+        iam.delete_role(RoleName=name)
 
 
 @pytest.fixture
@@ -112,11 +128,19 @@ def test_digests_of_another_region_do_not_pass(cloud: LocalCloud, public_key: st
     assert "digest_foreign" in ran.report()["counts"]
 
 
-def test_nobody_puts_anything_into_the_archive_but_the_platform(cloud: LocalCloud) -> None:
-    """By the bucket's own policy: an administrator of the account neither."""
+def test_nobody_puts_anything_into_the_archive_but_the_platform(cloud: LocalCloud, administrator: Identity) -> None:
+    """By the bucket's own policy: an administrator of the account neither, nor does one sign."""
     region = cloud.writer.name
-    put = partial(cloud.aws("s3", region).put_object, Bucket=cloud.archive(region), Body=b"made-up")
+    s3, kms = (cloud.aws(service, region, identity=administrator) for service in ("s3", "kms"))
+    put = partial(s3.put_object, Bucket=cloud.archive(region), Body=b"made-up")
+    assert s3.list_object_versions(Bucket=cloud.archive(region), Prefix="records/")["Versions"]
     assert_refused(
+        lambda: kms.sign(
+            KeyId=f"alias/strongroom-{cloud.description.stage}-digest",
+            Message=bytes(32),
+            MessageType="DIGEST",
+            SigningAlgorithm="ECDSA_SHA_256",
+        ),
         partial(put, Key="records/2030/01/01/00/made-up"),
         partial(put, Key="failed/made-up"),
         partial(put, Key="digests/000000000001.json"),
@@ -139,7 +163,6 @@ def test_the_sealer_stores_digests_and_changes_nothing_else(cloud: LocalCloud) -
         lambda: s3.delete_object(Bucket=bucket, Key=digest["Key"]),
         lambda: s3.delete_object(Bucket=bucket, Key=digest["Key"], VersionId=digest["VersionId"]),
         lambda: kms.sign(**sign, MessageType="RAW"),
-        lambda: cloud.aws("kms", region).sign(**sign, MessageType="DIGEST"),
     )
 
 

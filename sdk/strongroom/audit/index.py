@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 _SCHEMA: Final = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA cache_size = -16000;
+PRAGMA cache_size = -4000;
 CREATE TABLE sealed (
     key TEXT NOT NULL, version TEXT NOT NULL, sha256 TEXT NOT NULL, digest INTEGER NOT NULL,
     chosen INTEGER NOT NULL, PRIMARY KEY (key, version)
