@@ -48,7 +48,7 @@ def assert_refused(*attempts: Callable[[], object]) -> None:
 
 @pytest.fixture
 def administrator(cloud: LocalCloud) -> Iterator[Identity]:
-    """Somebody whom IAM allows everything. Not the emulator's root, which is above every policy, as no one is on AWS."""
+    """Somebody whom IAM allows everything; not the emulator's root, which is above every policy as no one is on AWS."""
     iam, name = cloud.aws("iam", cloud.writer.name), "test-administrator"
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     trust = {"Version": "2012-10-17", "Statement": []}

@@ -178,11 +178,11 @@ def test_what_the_service_seals_in_s3_the_library_verifies(real: RealBucket) -> 
         place = Place(stage="test", account="123456789012", region=REGION, bucket=real.name)
         done = seal(ports, place=place, lookback=timedelta(hours=48), has_time=lambda: True)
     assert done == Sealing(1, 3, 0, is_complete=True)
-    source, key = BucketArchive(bucket=real.name, region=REGION), written.signer.public_key()
-    report = verify(source, key=key)
+    source, signed_by = BucketArchive(bucket=real.name, region=REGION), written.signer.public_key()
+    report = verify(source, key=signed_by)
     assert (report.is_sound, report.records, report.unsealed_objects) == (True, 15, 0), report.findings
     real.delete(keys[0])
-    (finding,) = verify(source, key=key).findings
+    (finding,) = verify(source, key=signed_by).findings
     assert (finding.kind, finding.key) == ("object_deleted", keys[0])
 
 

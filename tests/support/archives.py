@@ -116,10 +116,11 @@ class BucketSource:
     bucket: str | None = PLACE.bucket
     region: str | None = PLACE.region
     has_versions: bool = True
+    readers: int = 4
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         for key, it in self.contents.listed(prefix):
-            yield Entry(key, it.version_id, it.modified_at, it.is_delete_marker)
+            yield Entry(key, it.version_id, it.modified_at, it.is_delete_marker, len(it.body))
 
     def read(self, entry: Entry) -> Iterator[bytes]:
         return self.contents.read(entry.key, entry.version_id)

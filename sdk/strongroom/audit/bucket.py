@@ -18,6 +18,7 @@ class BucketArchive:
     """The archive of one region. `session` is botocore's or boto3's; by default botocore's chain finds credentials."""
 
     has_versions: Final = True
+    readers: Final = 8
 
     def __init__(self, *, bucket: str, region: str, session: Any = None) -> None:  # noqa: ANN401  # see above
         self.bucket = bucket
@@ -57,4 +58,4 @@ class BucketArchive:
 
 
 def _entry(listed: Mapping[str, Any], *, is_delete_marker: bool = False) -> Entry:
-    return Entry(listed["Key"], listed["VersionId"], listed["LastModified"], is_delete_marker)
+    return Entry(listed["Key"], listed["VersionId"], listed["LastModified"], is_delete_marker, listed.get("Size", 0))

@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from typing import Final
 
 from .findings import Finding, Kind, Report
 from .index import Index
 from .records import NO_HASH
 from .sealing import Range
+
+_COLUMNS: Final = ", ".join(
+    f"records.{name}" for name in ("chain", "sequence", "hash", "previous", "event", "time", "object", "line")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Chains:
 
     def check(self, progress: Callable[[int], None]) -> None:
         """Check every chain, and what digests and ties say of chains."""
-        query = "SELECT * FROM records ORDER BY chain, sequence, hash, object, line"
+        query = f"SELECT {_COLUMNS} FROM records ORDER BY chain, sequence, hash, object, line"  # noqa: S608  # constants
         rows: Iterator[_At] = (_At(*row) for row in self._index.rows(query))
         for chain, records in groupby(rows, key=lambda record: record.chain):
             self._report.chains += 1
@@ -178,7 +183,7 @@ class Chains:
     def _check_inserted(self) -> None:
         """In an object that was changed after it was sealed: records that its digest did not see."""
         query = (
-            "SELECT records.*, objects.digest FROM objects JOIN records ON records.object = objects.id"
+            f"SELECT {_COLUMNS}, objects.digest FROM objects JOIN records ON records.object = objects.id"  # noqa: S608
             " LEFT JOIN spans ON spans.chain = records.chain AND spans.digest = objects.digest"
             " WHERE objects.intact = 0 AND objects.digest IS NOT NULL"
             " AND (spans.chain IS NULL OR records.sequence NOT BETWEEN spans.first AND spans.last)"

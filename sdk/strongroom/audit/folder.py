@@ -19,6 +19,7 @@ class FolderArchive:
     """A copy. `bucket` and `region` say whose copy it must be; without them its first digest does."""
 
     has_versions: Final = False
+    readers: Final = 1
 
     def __init__(self, directory: str | Path, *, bucket: str | None = None, region: str | None = None) -> None:
         self._root = Path(directory)

@@ -17,15 +17,16 @@ CREATE TABLE spans (
     chain TEXT NOT NULL, digest INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     hash TEXT NOT NULL, chosen INTEGER NOT NULL, PRIMARY KEY (chain, digest)
 ) WITHOUT ROWID;
-CREATE TABLE present (key TEXT NOT NULL, version TEXT NOT NULL, digest INTEGER, PRIMARY KEY (key, version))
-    WITHOUT ROWID;
+CREATE TABLE present (
+    key TEXT NOT NULL, version TEXT NOT NULL, digest INTEGER, size INTEGER NOT NULL, PRIMARY KEY (key, version)
+) WITHOUT ROWID;
 CREATE TABLE objects (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, version TEXT NOT NULL, digest INTEGER, intact INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX objects_by_key ON objects (key, version);
 CREATE TABLE records (
     chain TEXT NOT NULL, sequence INTEGER NOT NULL, hash TEXT NOT NULL, previous TEXT NOT NULL, event TEXT NOT NULL,
-    time TEXT NOT NULL, object INTEGER NOT NULL, line INTEGER NOT NULL
+    time TEXT NOT NULL, object INTEGER NOT NULL, line INTEGER NOT NULL, whole INTEGER NOT NULL
 );
 CREATE TABLE ties (
     follower TEXT NOT NULL, chain TEXT NOT NULL, last INTEGER NOT NULL, hash TEXT NOT NULL,

@@ -1,10 +1,11 @@
 """The objects of an archive: what the digests cover must be there as it was, and everything is read, line by line."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
+from .ahead import contents
 from .digests import RECORDS
 from .findings import Finding, Kind, Report
 from .index import Index
@@ -45,8 +46,10 @@ class Objects:
 
     def read_all(self, progress: Callable[[int], None]) -> None:
         """Read what was chosen: hash it, and put its records into the index. Raises `ArchiveUnreadable`."""
-        for key, version, digest in self._index.rows("SELECT key, version, digest FROM present ORDER BY key, version"):
-            self._read(Entry(key, version), digest)
+        rows = self._index.rows("SELECT key, version, digest, size FROM present ORDER BY key, version")
+        chosen = ((Entry(key, version, size=size), digest) for key, version, digest, size in rows)
+        for entry, digest, content in contents(self._archive, chosen):
+            self._read(entry, digest, content)
             progress(self._report.objects)
         self._flush()
 
@@ -71,7 +74,8 @@ class Objects:
         elif not row[1]:
             return 0
         digest = None if row is None else row[0]
-        return self._index.put("INSERT OR IGNORE INTO present VALUES (?, ?, ?)", entry.key, entry.version_id, digest)
+        place = (entry.key, entry.version_id, digest, entry.size)
+        return self._index.put("INSERT OR IGNORE INTO present VALUES (?, ?, ?, ?)", *place)
 
     def _judge_unsealed(self, entry: Entry) -> None:
         """What no digest covers is the tail that none covers yet, unless one should have."""
@@ -97,11 +101,11 @@ class Objects:
             message = f"the object is not there; digest {digest} covers it"
             self._find_once(Kind.OBJECT_MISSING, message, Entry(key, version), digest)
 
-    def _read(self, entry: Entry, digest: int | None) -> None:
+    def _read(self, entry: Entry, digest: int | None, chunks: Iterable[bytes]) -> None:
         content = hashlib.sha256()
 
         def hashed() -> Iterator[bytes]:
-            for chunk in self._archive.read(entry):
+            for chunk in chunks:
                 content.update(chunk)
                 yield chunk
 
@@ -137,10 +141,9 @@ class Objects:
             self._find_line(Kind.RECORD_CHANGED, message, entry, position, record)
         if record is None:
             return 0
-        self._rows.append(
-            (record.chain_id, record.sequence, record.hash, record.previous, record.event_id, record.time, number,
-             position)
-        )  # fmt: skip
+        is_whole = int(judged.kind is LineKind.RECORD)
+        place = (record.chain_id, record.sequence, record.hash, record.previous, record.event_id, record.time)
+        self._rows.append((*place, number, position, is_whole))
         if len(self._rows) >= _BATCH:
             self._flush()
         if record.tie is not None:
@@ -152,7 +155,7 @@ class Objects:
         return 1
 
     def _flush(self) -> None:
-        self._index.put_all("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._index.put_all("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
         self._rows = []
 
     def _find_once(self, kind: Kind, message: str, entry: Entry, digest: int | None = None) -> None:

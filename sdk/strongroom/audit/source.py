@@ -8,12 +8,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One version of an object. In a copy `version_id` is empty and `modified_at` unknown."""
+    """One version of an object. In a copy `version_id` is empty, `modified_at` unknown."""
 
     key: str
     version_id: str = ""
     modified_at: datetime | None = None
     is_delete_marker: bool = False
+    size: int = 0
+    """As it is listed: nothing is proven by it."""
 
 
 class Archive(Protocol):
@@ -22,6 +24,11 @@ class Archive(Protocol):
     @property
     def has_versions(self) -> bool:
         """Whether versions and delete markers are seen; in a copy only the latest content of each object is."""
+        ...
+
+    @property
+    def readers(self) -> int:
+        """How many objects may well be read at once."""
         ...
 
     @property

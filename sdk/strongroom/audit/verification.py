@@ -67,22 +67,26 @@ def verify(
 
 
 def _prove(receipt: Receipt, index: Index, report: Report) -> None:
-    """Find the record of a receipt."""
+    """Find the record of a receipt: whole, so that its content is what the receipt's hash is of."""
     query = (
-        "SELECT hash, event, objects.key, line, objects.digest FROM records JOIN objects ON objects.id = object"
-        " WHERE chain = ? AND sequence = ? ORDER BY hash = ? DESC, objects.digest IS NULL, objects.digest"
+        "SELECT hash, event, whole, objects.key, line, CASE objects.intact WHEN 1 THEN objects.digest END AS seal"
+        " FROM records JOIN objects ON objects.id = object WHERE chain = ? AND sequence = ?"
+        " ORDER BY hash = ? DESC, whole DESC, seal IS NULL, seal"
     )
     row = index.row(query, receipt.chain_id, receipt.sequence, receipt.hash)
     if row is None:
         message = "the receipt's record is not in the archive, or not yet: a record takes about two minutes"
         report.add(_unproven(Kind.RECEIPT_UNKNOWN, receipt, message))
         return
-    hash_, event, key, line, digest = row
+    hash_, event, is_whole, key, line, digest = row
     if (hash_, event) != (receipt.hash, receipt.event_id):
         message = f"another record is in the receipt's place: line {line} of {key}"
         report.add(_unproven(Kind.RECEIPT_MISMATCH, receipt, message))
-        return
-    report.receipts.append(ProvenReceipt(receipt=receipt, key=key, line=line, digest=digest))
+    elif not is_whole:
+        message = f"the receipt's record was changed: line {line} of {key}"
+        report.add(_unproven(Kind.RECEIPT_MISMATCH, receipt, message))
+    else:
+        report.receipts.append(ProvenReceipt(receipt=receipt, key=key, line=line, digest=digest))
 
 
 def _unproven(kind: Kind, receipt: Receipt, message: str) -> Finding:

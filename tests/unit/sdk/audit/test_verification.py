@@ -477,6 +477,25 @@ def test_receipts_without_their_record_are_named(scene: Scene) -> None:
     ]
 
 
+def test_a_receipt_is_not_proven_by_a_record_that_was_changed(scene: Scene) -> None:
+    """Its hash still stands in it, and is no longer that of what it says."""
+    key, receipt = scene.keys[0], Receipt.parse(str(scene.archive.receipts[0]))
+    lines = scene.lines(key)
+    lines[0] = lines[0].replace(b"payments/db-password", b"payments/db-passwore")
+    scene.rewrite(key, lines)
+    report = scene.found(receipts=[receipt])
+    assert report.receipts == []
+    assert only(report, Kind.RECEIPT_MISMATCH).receipt == str(receipt)
+
+
+def test_a_receipt_in_a_changed_object_is_not_called_sealed(scene: Scene) -> None:
+    """The record itself is whole; the digest is over something else."""
+    key, receipt = scene.keys[0], Receipt.parse(str(scene.archive.receipts[0]))
+    scene.rewrite(key, scene.lines(key)[:2])
+    report = scene.found(receipts=[receipt])
+    assert [it.digest for it in report.receipts] == [None]
+
+
 def test_a_range_reads_only_what_was_sealed_in_it(scene: Scene) -> None:
     """All digests are checked; a chain that comes from before it and goes on behind it has no gap by that."""
     hour = timedelta(hours=1)
