@@ -1,6 +1,7 @@
 """The digests of an archive: their signatures, their chain, and what they state."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from .source import Archive, Entry
 
 LATE_AFTER: Final = timedelta(hours=2)
 _MAX_DIGEST_BYTES: Final = 32 * 1024 * 1024
-_SHA256_DIGITS: Final = 64
+_KNOWN: Final = re.compile(r"([1-9]\d{0,11})\.([0-9a-f]{64})")
 _ANOMALIES: Final = {
     "DELETE_MARKER": (Kind.OBJECT_DELETED, "the object was deleted: a delete marker lies over it"),
     "OVERWRITTEN": (Kind.OBJECT_OVERWRITTEN, "a further version was put over the object"),
@@ -36,10 +37,10 @@ class KnownDigest:
     @classmethod
     def parse(cls, text: str) -> "KnownDigest":
         """Read `number.sha256`; raises `OptionInvalid`."""
-        number, _, sha256 = text.strip().partition(".")
-        if not (number.isdecimal() and number.isascii() and len(sha256) == _SHA256_DIGITS):
+        found = _KNOWN.fullmatch(text.strip().lower())
+        if found is None:
             raise OptionInvalid("a known digest is number.sha256, by an earlier report's digests.last and lastSha256")
-        return cls(int(number), sha256.lower())
+        return cls(int(found[1]), found[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,11 @@ class Sealing:
             if named.sha256 != self._last_sha256:
                 message = f"the digest names another digest {have} before it than the one that is there"
                 self._find(Kind.DIGEST_UNCHAINED, message, None, digest.number)
+        elif named.number < have:
+            message = (
+                f"the digest names {named.number} before it, but {have} is there and sound: there are two histories"
+            )
+            self._find(Kind.DIGEST_UNCHAINED, message, None, digest.number)
         elif named.number not in self._bad:
             self._missing(have + 1, named.number)
 

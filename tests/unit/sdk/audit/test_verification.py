@@ -385,6 +385,34 @@ def test_a_digest_that_continues_another_one_is_unchained(scene: Scene) -> None:
     assert {it.digest for it in report.findings if it.kind is Kind.DIGEST_UNCHAINED} == {2, 3}
 
 
+def test_a_digest_that_leaves_a_sound_one_out_is_unchained(scene: Scene) -> None:
+    """A second history, signed by the same key, beside the one that is there."""
+    third = scene.bucket.objects.pop(digest_key(3))
+    fourth = scene.bucket.objects.pop(digest_key(4))
+    scene.bucket.put(digest_key(3), b"{}")
+    scene.archive.seal()  # the fourth, which steps over the third and continues the second
+    scene.bucket.objects[digest_key(3)] = third
+    report = scene.found()
+    assert {it.digest for it in report.findings if it.kind is Kind.DIGEST_UNCHAINED} == {4}
+    assert fourth != scene.bucket.objects[digest_key(4)]
+
+
+@given(seed=st.integers(0, 2**32))
+def test_any_removed_line_is_named(seed: int) -> None:
+    """Whichever it is: by the place of its record."""
+    scene, chance = Scene(), random.Random(seed)  # noqa: S311  # what to remove
+    key = chance.choice(scene.keys)
+    lines = scene.lines(key)
+    gone = record_of(lines.pop(chance.randrange(len(lines))))
+    scene.rewrite(key, lines)
+    report = scene.found()
+    assert only(report, Kind.OBJECT_CHANGED).key == key
+    missing = only(report, Kind.RECORD_MISSING)
+    assert (missing.chain_id, missing.sequence, missing.last_sequence) == (
+        gone["chainId"], gone["sequence"], gone["sequence"]
+    )  # fmt: skip
+
+
 def test_an_overwritten_object_is_named_by_its_version(scene: Scene) -> None:
     """Before the next sealing, and after it: whoever verifies, and the sealing itself, see it."""
     version = scene.bucket.put(scene.keys[0], b"")
