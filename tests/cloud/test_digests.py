@@ -1,6 +1,7 @@
 """The archive's digests: sealed by the deployed function under its own role, verified by the command line."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -174,6 +175,46 @@ def test_a_digest_is_kept_as_long_as_the_records(cloud: LocalCloud) -> None:
     digest = s3.list_object_versions(Bucket=bucket, Prefix="digests/")["Versions"][0]
     kept = s3.get_object_retention(Bucket=bucket, Key=digest["Key"], VersionId=digest["VersionId"])["Retention"]
     assert kept["Mode"] == "GOVERNANCE"
+
+
+def test_without_kms_nothing_is_sealed_and_nothing_is_lost(
+    cloud: LocalCloud, platform: Platform, public_key: str
+) -> None:
+    """The function fails, for its alarm to ring; the next sealing covers what this one could not."""
+    region = cloud.replica
+    receipt = archived_read(cloud, platform, region)
+    with cloud.faults.fault("refuse", region=region.name, service="kms"):
+        failed = cloud.seal_audit(region.name)
+    assert failed.get("errorType") == "KmsUnavailable", failed
+    sealed(cloud, region)
+    ran = verified(cloud, region, "--public-key", public_key, "--receipt", receipt, "--json")
+    assert ran.code == 0, ran.output
+    assert ran.report()["receipts"][0]["digest"] == ran.report()["digests"]["last"]
+
+
+def test_a_sealing_that_dies_while_it_stores_its_digest_is_gone_on_from(
+    cloud: LocalCloud, platform: Platform, public_key: str
+) -> None:
+    """The put arrives although nobody is left to hear of it: the next digest continues it."""
+    region = cloud.writer
+    archived_read(cloud, platform, region)
+    sealed(cloud, region)
+    before = verified(cloud, region, "--public-key", public_key, "--json").report()["digests"]["last"]
+    held = cloud.faults.fault("delay", region=region.name, service="s3", operation="PUT", seconds=1.0, times=1)
+    with ThreadPoolExecutor(1) as pool, held as rule:
+        running = pool.submit(cloud.seal_audit, region.name)
+        deadline = time.monotonic() + 30
+        while not any(it["id"] == rule and it["hits"] for it in cloud.faults.state()["rules"]):
+            assert time.monotonic() < deadline, "the digest was never put"
+            time.sleep(0.02)
+        cloud.end_environments()
+        assert "complete" not in running.result()
+    time.sleep(1.5)
+    sealed(cloud, region)
+    ran = verified(cloud, region, "--public-key", public_key, "--json")
+    report = ran.report()
+    assert (ran.code, report["findings"]) == (0, []), ran.output
+    assert report["digests"]["last"] == report["digests"]["count"] == before + 2
 
 
 def test_two_sealings_at_once_make_one_chain(cloud: LocalCloud, public_key: str) -> None:

@@ -1,11 +1,13 @@
 """A whole verification: digests, objects, chains, receipts."""
 
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from .chains import Chains, settled_until
-from .errors import OptionInvalid
+from .errors import ArchiveUnreadable, OptionInvalid
 from .findings import Finding, Kind, ProvenReceipt, Report
 from .index import Index
 from .key import PublicKey
@@ -35,7 +37,7 @@ def verify(
     """Verify an archive, or the part of it that was sealed between two times.
 
     Raises:
-        ArchiveUnreadable: it does not answer, or may not be read.
+        ArchiveUnreadable: it does not answer, or may not be read; or the temporary index cannot be kept.
         OptionInvalid: the times have no offset, or end before they begin.
     """
     for time in (since, until):
@@ -46,7 +48,7 @@ def verify(
     chosen = Range(since=since, until=until)
     tell = progress or _tell_nobody
     report = Report(key=key.origin)
-    with Index() as index:
+    with _index() as index:
         sealing = Sealing(archive, key, index, report, chosen=chosen)
         sealing.read(known=known, now=now or datetime.now(UTC), progress=lambda done: tell("digests", done, None))
         objects = Objects(archive, index, report, sealing=sealing, chosen=chosen)
@@ -64,6 +66,16 @@ def verify(
         for receipt in receipts:
             _prove(receipt, index, report)
     return report
+
+
+@contextmanager
+def _index() -> Iterator[Index]:
+    """The temporary index; that its disk is full is nothing about the archive."""
+    try:
+        with Index() as index:
+            yield index
+    except sqlite3.Error as error:
+        raise ArchiveUnreadable(f"the temporary index cannot be kept (TMPDIR has to have room): {error}") from None
 
 
 def _prove(receipt: Receipt, index: Index, report: Report) -> None:
