@@ -11,7 +11,7 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -4000;
 CREATE TABLE sealed (
     key TEXT NOT NULL, version TEXT NOT NULL, sha256 TEXT NOT NULL, digest INTEGER NOT NULL,
-    chosen INTEGER NOT NULL, PRIMARY KEY (key, version)
+    chosen INTEGER NOT NULL, PRIMARY KEY (key, version, sha256)
 ) WITHOUT ROWID;
 CREATE TABLE spans (
     chain TEXT NOT NULL, digest INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,

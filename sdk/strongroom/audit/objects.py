@@ -13,8 +13,8 @@ from .records import LineKind, Record, lines_of, read_line
 from .sealing import Range, Sealing
 from .source import Archive, Entry
 
-SKEW: Final = timedelta(minutes=5)
-"""How far S3's clock and the sealing function's may differ."""
+SKEW: Final = timedelta(minutes=15)
+"""How far S3's clock and the sealing function's may differ, and how long an upload may take: S3 dates it by its start."""
 _BATCH: Final = 500
 
 
@@ -62,18 +62,17 @@ class Objects:
     def _choose(self, entry: Entry) -> int:
         """Take an object to be read, unless it belongs to a digest that is not asked for."""
         if self._archive.has_versions:
-            query = "SELECT digest, chosen FROM sealed WHERE key = ? AND version = ?"
-            row = self._index.row(query, entry.key, entry.version_id)
+            query = "SELECT min(digest), max(chosen) FROM sealed WHERE key = ? AND version = ?"
+            digest, is_chosen = self._index.row(query, entry.key, entry.version_id)
         else:
-            row = self._index.row("SELECT max(digest), max(chosen) FROM sealed WHERE key = ?", entry.key)
-            row = row if row[0] is not None else None
-        if row is None:
+            query = "SELECT max(digest), max(chosen) FROM sealed WHERE key = ?"
+            digest, is_chosen = self._index.row(query, entry.key)
+        if digest is None:
             if self._chosen.until is not None:
                 return 0
             self._judge_unsealed(entry)
-        elif not row[1]:
+        elif not is_chosen:
             return 0
-        digest = None if row is None else row[0]
         place = (entry.key, entry.version_id, digest, entry.size)
         return self._index.put("INSERT OR IGNORE INTO present VALUES (?, ?, ?, ?)", *place)
 
@@ -122,10 +121,11 @@ class Objects:
             self._find(Kind.OBJECT_CHANGED, message, entry, digest)
 
     def _is_as_sealed(self, entry: Entry, sha256: str) -> bool:
-        query = "SELECT 1 FROM sealed WHERE key = ? AND sha256 = ?"
         if self._archive.has_versions:
-            return self._index.row(query + " AND version = ?", entry.key, sha256, entry.version_id) is not None
-        return self._index.row(query, entry.key, sha256) is not None
+            # Every digest that covers the version must say the same of it.
+            query = "SELECT 1 FROM sealed WHERE key = ? AND version = ? AND sha256 <> ?"
+            return self._index.row(query, entry.key, entry.version_id, sha256) is None
+        return self._index.row("SELECT 1 FROM sealed WHERE key = ? AND sha256 = ?", entry.key, sha256) is not None
 
     def _note(self, line: bytes, entry: Entry, number: int, position: int) -> int:
         """Judge a line; 1 if it is a record that has a place."""

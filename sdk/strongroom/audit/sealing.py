@@ -183,14 +183,15 @@ class Sealing:
 
     def _missing(self, first: int, last: int) -> None:
         for number in range(first, min(last, first + 1000) + 1):
-            if number not in self._bad:
-                entry = Entry(digest_key(number))
+            entry = Entry(digest_key(number))
+            if number not in self._bad and self._is_news(Kind.DIGEST_MISSING, entry):
                 self._find(Kind.DIGEST_MISSING, "the digest is not there, but a later one counts it", entry, number)
 
     def _state(self, digest: Digest) -> None:
         index, number, chosen = self._index, digest.number, int(digest.sealed_at in self._chosen)
         index.put_all(
-            "INSERT OR IGNORE INTO sealed VALUES (?, ?, ?, ?, ?)",
+            # A version is covered twice when a digest in between was lost.
+            "INSERT INTO sealed VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET chosen = max(chosen, excluded.chosen)",
             ((it.key, it.version_id, it.sha256, number, chosen) for it in digest.objects),
         )
         index.put_all(
@@ -199,7 +200,8 @@ class Sealing:
         )
         for anomaly in digest.anomalies:
             kind, message = _ANOMALIES.get(anomaly.kind, (Kind.OBJECT_CHANGED, "the sealing noticed a change"))
-            entry = Entry(anomaly.key, anomaly.version_id)
+            # A digest that is gone is told once, by whichever tells it: its number stands for it.
+            entry = Entry(anomaly.key, "" if kind is Kind.DIGEST_MISSING else anomaly.version_id)
             if self._is_news(kind, entry) and chosen:
                 self._find(kind, message, entry, number)
 

@@ -537,6 +537,17 @@ def test_a_range_reads_only_what_was_sealed_in_it(scene: Scene) -> None:
     assert only(scene.found(since=begin + hour / 2), Kind.DIGEST_MISSING).digest == 1
 
 
+def test_what_was_covered_anew_after_a_loss_is_read_in_any_range(scene: Scene) -> None:
+    """The second digest over the same versions counts as the first does."""
+    del scene.bucket.objects[digest_key(3)]
+    scene.archive.pass_time(hours=1)
+    scene.archive.seal()
+    assert kinds(scene.found()) == {"digest_missing": 1}
+    report = scene.found(since=scene.archive.clock.now() - timedelta(minutes=1))
+    assert report.objects == 6
+    assert kinds(report) == {"digest_missing": 1}
+
+
 def test_no_content_of_a_record_is_in_a_report(scene: Scene) -> None:
     """Ids alone, also where the ids are not what they should be."""
     key = scene.keys[1]
