@@ -14,7 +14,7 @@ from .sealing import Range, Sealing
 from .source import Archive, Entry
 
 SKEW: Final = timedelta(minutes=15)
-"""How far S3's clock and the sealing function's may differ, and how long an upload may take: S3 dates it by its start."""
+"""How far S3's clock and the sealing function's may differ, or an upload may last: S3 dates it by its start."""
 _BATCH: Final = 500
 
 
