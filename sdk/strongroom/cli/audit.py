@@ -38,8 +38,8 @@ _SHOWN: Final = 100
 
 @app.command(
     "verify",
-    epilog="Examples: strongroom audit verify --bucket strongroom-prod-audit-111122223333-us-east-1 --region us-east-1"
-    " --public-key digest.pem  |  strongroom audit verify --directory ./archive --public-key digest.pem --json",
+    epilog="Example: strongroom audit verify --bucket strongroom-prod-audit-111122223333-us-east-1 --region us-east-1"
+    " --public-key digest.pem\n\nA copy: strongroom audit verify --directory ./archive --public-key digest.pem --json",
 )
 def verify_command(  # each option is an argument of its own, and a sentence of the help
     *,
@@ -80,8 +80,7 @@ def verify_command(  # each option is an argument of its own, and a sentence of 
 ) -> None:
     """Verify an archive: every record, chain and digest, and single receipts.
 
-    Reads and never writes. Exit codes: 0 sound, 1 findings, 2 wrong use, 3 the archive or key could not be read,
-    130 interrupted.
+    Reads and never writes. Exit codes: 0 sound, 1 findings, 2 wrong use, 3 not readable, 130 interrupted.
     """
     try:
         receipts = [Receipt.parse(text) for text in receipt or ()]
