@@ -1,6 +1,8 @@
 """The command line of the verification: what it says, and how it ends."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -175,6 +177,22 @@ def test_an_interruption_is_told_in_a_word(copy: Copy, monkeypatch: pytest.Monke
     assert done.exit_code == 130
     assert "interrupted" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_ctrl_c_ends_a_running_command_cleanly(copy: Copy, tmp_path: Path) -> None:
+    """By the signal itself, while it waits for something: here for a key that nobody writes."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "strongroom", "audit", "verify", "--directory", str(copy.folder)]
+    options: dict[str, Any] = {"cwd": PROJECT / "sdk", "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Opening the pipe returns when the command has opened its end.
+    with subprocess.Popen([*command, "--public-key", str(pipe)], **options) as running, pipe.open("wb"):  # noqa: S603
+        running.send_signal(signal.SIGINT)
+        out, told = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert out == b""
+    assert b"interrupted" in told
+    assert b"Traceback" not in told
 
 
 @pytest.mark.parametrize("command", [("audit", "verify"), ("audit", "public-key"), ()])
