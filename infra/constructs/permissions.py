@@ -88,6 +88,14 @@ def list_archive(bucket_arn: str) -> iam.PolicyStatement:
     return allow("ListArchive", ["s3:ListBucketVersions"], [bucket_arn], StringEquals={"s3:prefix": prefixes})
 
 
+def tell_what_is_gone(bucket_arn: str) -> iam.PolicyStatement:
+    """Without this S3 answers 403 for what is not there, and nobody could tell a lost digest from a refusal.
+
+    (Amazon S3 API reference, GetObject, "Permissions".) No condition on a prefix: reading an object has none.
+    """
+    return allow("TellWhatIsGone", ["s3:ListBucket"], [bucket_arn])
+
+
 def read_archive(bucket_arn: str) -> iam.PolicyStatement:
     """Read records and digests, by version."""
     objects = [f"{bucket_arn}/{prefix}*" for prefix in (RECORDS_PREFIX, DIGESTS_PREFIX)]

@@ -104,6 +104,7 @@ class WorkersStack(StrongroomStack):
             },
             statements=[
                 permissions.list_archive(archive),
+                permissions.tell_what_is_gone(archive),
                 permissions.read_archive(archive),
                 permissions.store_digests(archive),
                 permissions.use_archive_key(audit.key.key_arn, region),

@@ -115,6 +115,7 @@ def test_the_sealer_reads_the_archive_and_stores_digests(two_regions: Applicatio
         "ListArchive": (
             {"s3:ListBucketVersions"}, {bucket}, {"StringEquals": {"s3:prefix": ["records/", "digests/"]}}
         ),
+        "TellWhatIsGone": ({"s3:ListBucket"}, {bucket}, None),
         "ReadArchive": ({"s3:GetObjectVersion"}, {f"{bucket}/records/*", f"{bucket}/digests/*"}, None),
         "StoreDigests": ({"s3:PutObject"}, {f"{bucket}/digests/*"}, None),
         "UseArchiveKey": ({"kms:Decrypt", "kms:GenerateDataKey"}, {"<Key>"}, via("s3", region)),
