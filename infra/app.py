@@ -47,7 +47,10 @@ def build(app: App, options: Options) -> None:
     keys = KeysStack(app, options=options)
     keys_of = {
         options.primary_region: RegionKeys(
-            envelope=keys.envelope.key_arn, envelope_id=keys.envelope.key_id, table=keys.table.key_arn
+            envelope=keys.envelope.key_arn,
+            envelope_id=keys.envelope.key_id,
+            table=keys.table.key_arn,
+            digest=keys.digest.key_arn,
         ),
     }
     replicas = []
@@ -55,7 +58,10 @@ def build(app: App, options: Options) -> None:
         replica = KeyReplicaStack(app, options=options, region=region, keys=keys)
         replica.add_stack_dependency(keys)
         keys_of[region] = RegionKeys(
-            envelope=replica.envelope.attr_arn, envelope_id=replica.envelope.ref, table=replica.table.attr_arn
+            envelope=replica.envelope.attr_arn,
+            envelope_id=replica.envelope.ref,
+            table=replica.table.attr_arn,
+            digest=replica.digest.attr_arn,
         )
         replicas.append(replica)
 

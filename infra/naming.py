@@ -16,6 +16,13 @@ API_STAGE: Final = "v1"
 METRICS: Final = "Strongroom"
 """The functions' namespace in CloudWatch."""
 
+RECORDS_PREFIX: Final = "records/"
+"""Where the archive's records lie."""
+FAILED_PREFIX: Final = "failed/"
+"""Where what could not be archived as a record lies."""
+DIGESTS_PREFIX: Final = "digests/"
+"""Where the archive's digests lie."""
+
 NAMESPACE_KEY_PURPOSE: Final = "strongroom/namespace-key"
 """The encryption context's `purpose` under the envelope key. Functions send it, key policies demand it."""
 
@@ -68,6 +75,14 @@ class Names:
     def bucket(self, thing: str, region: str) -> str:
         """A bucket's name, unique in the world by account and region."""
         return f"{self.of(thing)}-{self.account}-{region}"
+
+    def archive(self, region: str) -> str:
+        """The bucket that keeps a region's audit."""
+        return self.bucket("audit", region)
+
+    def archive_arn(self, region: str) -> str:
+        """The archive's ARN."""
+        return f"arn:aws:s3:::{self.archive(region)}"
 
     def key_alias(self, thing: str) -> str:
         """`alias/strongroom-<stage>-<thing>`."""

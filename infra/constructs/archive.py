@@ -15,7 +15,7 @@ from infra.config import ObjectLock
 from infra.constructs.checks import acknowledge
 from infra.constructs.permissions import allow, via
 from infra.constructs.retention import log_retention
-from infra.naming import ARCHIVER, Names
+from infra.naming import ARCHIVER, DIGESTS, DIGESTS_PREFIX, FAILED_PREFIX, RECORDS_PREFIX, Names
 from infra.stacks.base import RETAIN
 
 BUFFER_SECONDS = 60
@@ -40,6 +40,7 @@ class Archive(Construct):
     ) -> None:
         super().__init__(scope, "Archive")
         self.bucket = self._bucket(names, region, key, object_lock)
+        self._keep_others_out(names, region)
         log_group = logs.LogGroup(
             self,
             "DeliveryLog",
@@ -63,8 +64,8 @@ class Archive(Construct):
                 bucket_arn=self.bucket.bucket_arn,
                 role_arn=self.role.role_arn,
                 # Time prefixes in UTC, which Athena's partition projection and the digests' search read.
-                prefix="records/!{timestamp:yyyy/MM/dd/HH}/",
-                error_output_prefix="failed/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/",
+                prefix=f"{RECORDS_PREFIX}!{{timestamp:yyyy/MM/dd/HH}}/",
+                error_output_prefix=f"{FAILED_PREFIX}!{{firehose:error-output-type}}/!{{timestamp:yyyy/MM/dd/HH}}/",
                 # Records are JSON lines and arrive as such: the archive holds what was acknowledged, byte by byte.
                 compression_format="UNCOMPRESSED",
                 buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
@@ -134,6 +135,23 @@ class Archive(Construct):
             ],
             removal_policy=RETAIN,
         )
+
+    def _keep_others_out(self, names: Names, region: str) -> None:
+        """What lies in the archive was put there by the platform: not even an administrator's own IAM policy helps."""
+        for sid, prefixes, writer in (
+            ("OnlyTheArchiverStoresRecords", (RECORDS_PREFIX, FAILED_PREFIX), ARCHIVER),
+            ("OnlyTheSealerStoresDigests", (DIGESTS_PREFIX,), DIGESTS),
+        ):
+            self.bucket.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid=sid,
+                    effect=iam.Effect.DENY,
+                    principals=[iam.AnyPrincipal()],
+                    actions=["s3:PutObject"],
+                    resources=[f"{names.archive_arn(region)}/{prefix}*" for prefix in prefixes],
+                    conditions={"ArnNotEquals": {"aws:PrincipalArn": names.role_arn(region, writer)}},
+                )
+            )
 
     def _role(self, names: Names, region: str, key: kms.Key, log_group_arn: str) -> iam.Role:
         bucket_arn = f"arn:aws:s3:::{names.bucket('audit', region)}"

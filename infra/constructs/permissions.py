@@ -5,7 +5,7 @@ Written out, never by the CDK's `grant_*`: on a replicated table those add `kms:
 
 from aws_cdk import aws_iam as iam
 
-from infra.naming import NAMESPACE_KEY_PURPOSE
+from infra.naming import DIGESTS_PREFIX, NAMESPACE_KEY_PURPOSE, RECORDS_PREFIX
 
 
 def allow(sid: str, actions: list[str], resources: list[str], **conditions: dict[str, object]) -> iam.PolicyStatement:
@@ -80,6 +80,43 @@ def drain_buffer(table_arn: str) -> iam.PolicyStatement:
 def drain_into_stream(stream_arn: str) -> iam.PolicyStatement:
     """Put what waited on the audit stream."""
     return allow("DrainIntoStream", ["kinesis:PutRecords"], [stream_arn])
+
+
+def list_archive(bucket_arn: str) -> iam.PolicyStatement:
+    """See every version of records and digests, and nothing else of the bucket."""
+    prefixes = [RECORDS_PREFIX, DIGESTS_PREFIX]
+    return allow("ListArchive", ["s3:ListBucketVersions"], [bucket_arn], StringEquals={"s3:prefix": prefixes})
+
+
+def tell_what_is_gone(bucket_arn: str) -> iam.PolicyStatement:
+    """Without this S3 answers 403 for what is not there, and nobody could tell a lost digest from a refusal.
+
+    (Amazon S3 API reference, GetObject, "Permissions".) No condition on a prefix: reading an object has none.
+    """
+    return allow("TellWhatIsGone", ["s3:ListBucket"], [bucket_arn])
+
+
+def read_archive(bucket_arn: str) -> iam.PolicyStatement:
+    """Read records and digests, by version."""
+    objects = [f"{bucket_arn}/{prefix}*" for prefix in (RECORDS_PREFIX, DIGESTS_PREFIX)]
+    return allow("ReadArchive", ["s3:GetObjectVersion"], objects)
+
+
+def store_digests(bucket_arn: str) -> iam.PolicyStatement:
+    """Store digests beside the records; never a record, and never delete anything."""
+    return allow("StoreDigests", ["s3:PutObject"], [f"{bucket_arn}/{DIGESTS_PREFIX}*"])
+
+
+def use_archive_key(key_arn: str, region: str) -> iam.PolicyStatement:
+    """A bucket under a customer key wants its users to hold that key, through S3."""
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    return allow("UseArchiveKey", actions, [key_arn], StringEquals=via("s3", region))
+
+
+def sign_digests(key_arn: str) -> iam.PolicyStatement:
+    """Sign by one algorithm, what was hashed by the function; and tell whether a signature is the key's own."""
+    conditions: dict[str, object] = {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}
+    return allow("SignDigests", ["kms:Sign", "kms:Verify"], [key_arn], StringEquals=conditions)
 
 
 def encrypt_stream(key_arn: str, region: str) -> iam.PolicyStatement:

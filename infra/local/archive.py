@@ -46,7 +46,7 @@ class AuditArchive:
 
     def _fresh(self, region: str) -> Iterator[dict[str, Any]]:
         s3 = self._cloud.aws("s3", region)
-        bucket = f"strongroom-{self._cloud.description.stage}-audit-{self._cloud.description.account}-{region}"
+        bucket = self._cloud.archive(region)
         start: Mapping[str, str] = {}
         while True:
             page = s3.list_objects_v2(Bucket=bucket, Prefix="records/", **start)

@@ -152,6 +152,16 @@ class LocalCloud:
         found: dict[str, object] = json.loads(answer["Payload"].read())
         return found
 
+    def seal_audit(self, region: str) -> dict[str, object]:
+        """Seal a region's archive now instead of within the hour; what the function says it did."""
+        answer = self.aws("lambda", region).invoke(FunctionName=f"strongroom-{self.description.stage}-digests:live")
+        found: dict[str, object] = json.loads(answer["Payload"].read())
+        return found
+
+    def archive(self, region: str) -> str:
+        """The bucket of a region's audit archive."""
+        return f"strongroom-{self.description.stage}-audit-{self.description.account}-{region}"
+
     def aws(
         self, service: str, region: str, *, identity: Identity | None = None, through_proxy: bool = False
     ) -> AwsClient:

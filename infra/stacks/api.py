@@ -28,6 +28,8 @@ class RegionKeys:
     envelope_id: str
     """The key's id, which a multi-region key has in every region."""
     table: str
+    digest: str
+    """The key that signs the audit's digests."""
 
 
 class ApiStack(StrongroomStack):

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.checks import acknowledge
-from infra.naming import ADMIN, ALIAS, API_STAGE, DRAIN, METRICS, READER, Names
+from infra.naming import ADMIN, ALIAS, API_STAGE, DIGESTS, DRAIN, METRICS, READER, Names
 from infra.stacks.base import StrongroomStack
 
 
@@ -29,10 +29,15 @@ class Watch:
     dimensions: dict[str, str]
     statistic: str
     at_least: float
+    quiet_for: timedelta | None = None
+    """Rings when less than this was seen for so long, hour by hour; nothing at all counts as less."""
 
 
 WINDOW: Final = timedelta(minutes=5)
 STALE_ARCHIVE: Final = timedelta(minutes=15)
+UNSEALED: Final = timedelta(hours=2)
+"""How long the archive may go without a digest."""
+HOUR: Final = timedelta(hours=1)
 
 
 def watches(names: Names, *, buffer_events: int) -> list[Watch]:
@@ -47,7 +52,7 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Sum",
             at_least=1,
         )
-        for function in (READER, ADMIN, DRAIN)
+        for function in (READER, ADMIN, DRAIN, DIGESTS)
         for metric, means in (
             ("Errors", f"The {function} function failed without an answer of its own"),
             ("Throttles", f"The {function} function was refused concurrency"),
@@ -129,6 +134,25 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Maximum",
             at_least=STALE_ARCHIVE.total_seconds(),
         ),
+        Watch(
+            name="digest-late",
+            means="The audit archive is not sealed: what is removed or changed now may go unnoticed",
+            namespace=METRICS,
+            metric="Digests",
+            dimensions={"stage": names.stage, "function": DIGESTS},
+            statistic="Sum",
+            at_least=1,
+            quiet_for=UNSEALED,
+        ),
+        Watch(
+            name="archive-tampered",
+            means="Something in the audit archive was deleted, overwritten or put in a digest's place; verify it",
+            namespace=METRICS,
+            metric="ArchiveAnomalies",
+            dimensions={"stage": names.stage, "function": DIGESTS},
+            statistic="Sum",
+            at_least=1,
+        ),
     ]
 
 
@@ -141,6 +165,8 @@ class OperationsStack(StrongroomStack):
         )
         topic = self._topic(address)
         for watch in watches(self.names, buffer_events=options.audit_buffer_events):
+            quiet = watch.quiet_for
+            comparison, missing = cloudwatch.ComparisonOperator, cloudwatch.TreatMissingData
             alarm = cloudwatch.Alarm(
                 self,
                 "".join(part.capitalize() for part in watch.name.split("-")),
@@ -151,13 +177,15 @@ class OperationsStack(StrongroomStack):
                     metric_name=watch.metric,
                     dimensions_map=watch.dimensions,
                     statistic=watch.statistic,
-                    period=Duration.seconds(WINDOW.total_seconds()),
+                    period=Duration.seconds((HOUR if quiet else WINDOW).total_seconds()),
                 ),
                 threshold=watch.at_least,
-                evaluation_periods=1,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-                # Without requests there are no data points, and that is no fault.
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+                evaluation_periods=quiet // HOUR if quiet else 1,
+                comparison_operator=comparison.LESS_THAN_THRESHOLD
+                if quiet
+                else comparison.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+                # Without requests there are no data points, and that is no fault, unless it is what is watched for.
+                treat_missing_data=missing.BREACHING if quiet else missing.NOT_BREACHING,
             )
             alarm.add_alarm_action(actions.SnsAction(topic))
             alarm.add_ok_action(actions.SnsAction(topic))

@@ -1,4 +1,4 @@
-"""What works beside the API: the drain in every region, and the seeder where a deployment begins to write."""
+"""What works beside the API: drain and digests in every region, the seeder where a deployment begins to write."""
 
 from datetime import timedelta
 from typing import Final
@@ -11,9 +11,10 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs import permissions
+from infra.constructs.checks import acknowledge
 from infra.constructs.layers import layer, service_code
 from infra.constructs.service_function import FunctionShape, ServiceFunction
-from infra.naming import DRAIN, SEEDER
+from infra.naming import DIGESTS, DIGESTS_PREFIX, DRAIN, RECORDS_PREFIX, SEEDER
 from infra.stacks.api import RegionKeys
 from infra.stacks.audit import AuditStack
 from infra.stacks.base import StrongroomStack
@@ -22,6 +23,11 @@ SEEDER_TIMEOUT: Final = timedelta(minutes=1)
 DRAIN_EVERY: Final = timedelta(minutes=1)
 DRAIN_TIMEOUT: Final = timedelta(seconds=58)
 """Below the interval: two drains at once would be harmless, and of no use."""
+SEAL_EVERY: Final = timedelta(hours=1)
+SEAL_TIMEOUT: Final = timedelta(minutes=15)
+"""As long as a function may run: what it does not get through, it seals an hour later."""
+DELIVERY_MARGIN: Final = timedelta(hours=48)
+"""Firehose repeats a delivery for as long as the stream remembers, and puts it into the hour of its records."""
 FIRST_EPOCH: Final = "1"
 
 
@@ -36,6 +42,7 @@ class WorkersStack(StrongroomStack):
         self._code = service_code(options.target)
         self._layer = layer(self, "admin", names=self.names, target=options.target)
         self._add_drain(audit)
+        self._add_digests(keys, audit)
         if region == options.primary_region:
             self._add_seed(keys)
 
@@ -71,6 +78,49 @@ class WorkersStack(StrongroomStack):
             schedule=events.Schedule.rate(Duration.seconds(DRAIN_EVERY.total_seconds())),
             # The next minute tries again; retries of the event would only pile up.
             targets=[targets.LambdaFunction(drain.publish(), retry_attempts=0)],
+        )
+
+    def _add_digests(self, keys: RegionKeys, audit: AuditStack) -> None:
+        names, region = self.names, self.place
+        archive = names.archive_arn(region)
+        lookback = self._options.stream_retention + DELIVERY_MARGIN
+        digests = self._worker(
+            FunctionShape(
+                name=DIGESTS,
+                handler="strongroom_service.entry.digests.handler",
+                purpose="Seals the audit archive by signed digests",
+                # It reads and hashes every record: more memory is more processor, and bought back in time.
+                memory_mb=1024,
+                timeout=SEAL_TIMEOUT,
+                snap_start=False,
+                reserved_concurrency=self._reserved_concurrency,
+            ),
+            environment={
+                "STRONGROOM_STAGE": names.stage,
+                "STRONGROOM_ARCHIVE_ACCOUNT": names.account,
+                "STRONGROOM_ARCHIVE_BUCKET": names.archive(region),
+                "STRONGROOM_ARCHIVE_LOOKBACK_HOURS": str(round(lookback.total_seconds() / 3600)),
+                "STRONGROOM_DIGEST_KEY": keys.digest,
+            },
+            statements=[
+                permissions.list_archive(archive),
+                permissions.tell_what_is_gone(archive),
+                permissions.read_archive(archive),
+                permissions.store_digests(archive),
+                permissions.use_archive_key(audit.key.key_arn, region),
+                permissions.sign_digests(keys.digest),
+            ],
+        )
+        for prefix in (RECORDS_PREFIX, DIGESTS_PREFIX):
+            acknowledge(digests.role, f"IAM5[Resource::{archive}/{prefix}*]", "The objects under one prefix")
+        events.Rule(
+            self,
+            "SealEveryHour",
+            rule_name=names.of("seal-audit"),
+            description="Seals what was archived in the last hour",
+            schedule=events.Schedule.rate(Duration.seconds(SEAL_EVERY.total_seconds())),
+            # The next hour seals what this one did not; a failure rings by the function's own alarm.
+            targets=[targets.LambdaFunction(digests.publish(), retry_attempts=0)],
         )
 
     def _add_seed(self, keys: RegionKeys) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from infra import naming
 from infra.config import MIN_BUFFER_EVENTS
 from infra.constructs.gateway_responses import RESPONSES
 from infra.naming import NAMESPACE_KEY_PURPOSE
@@ -11,7 +12,7 @@ from infra.stacks.data import LISTED
 from strongroom_service.adapters.audit import buffer_layout
 from strongroom_service.adapters.dynamodb import layout
 from strongroom_service.adapters.envelope.encryption import PURPOSE
-from strongroom_service.domain import limits
+from strongroom_service.domain import digest, limits
 from strongroom_service.domain.errors import AccessDenied, Throttled
 from strongroom_service.entry import environment
 from strongroom_service.entry.error_table import STATUS
@@ -55,6 +56,28 @@ def test_the_drain_is_told_the_buffer_and_the_stream(two_regions: Application) -
         assert set(function["Environment"]["Variables"]) == {
             environment.STAGE, environment.AUDIT_STREAM, environment.AUDIT_BUFFER
         }  # fmt: skip
+
+
+def test_the_sealer_is_told_the_archive_and_the_key(two_regions: Application) -> None:
+    """In every region its own bucket, by the names of the variables that it reads."""
+    for region in ("us-east-1", "us-west-2"):
+        stack = f"Strongroom-dev-Workers-{region}"
+        function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName="strongroom-dev-digests")["Properties"]
+        variables = function["Environment"]["Variables"]
+        assert set(variables) == {
+            environment.STAGE, environment.ARCHIVE_ACCOUNT, environment.ARCHIVE_BUCKET,
+            environment.ARCHIVE_LOOKBACK_HOURS, environment.DIGEST_KEY
+        }  # fmt: skip
+        assert variables[environment.ARCHIVE_BUCKET].endswith(region)
+        # A week of the stream's memory, and two days.
+        assert variables[environment.ARCHIVE_LOOKBACK_HOURS] == "216"
+
+
+def test_the_archive_has_the_prefixes_that_the_service_reads(two_regions: Application) -> None:
+    """What Firehose delivers elsewhere would never be sealed."""
+    assert (naming.RECORDS_PREFIX, naming.DIGESTS_PREFIX) == (digest.RECORDS, digest.DIGESTS)
+    delivery = two_regions.one("Strongroom-dev-Audit-us-east-1", "AWS::KinesisFirehose::DeliveryStream")["Properties"]
+    assert delivery["ExtendedS3DestinationConfiguration"]["Prefix"].startswith(digest.RECORDS)
 
 
 def test_the_buffer_can_take_the_largest_record() -> None:

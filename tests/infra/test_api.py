@@ -225,7 +225,7 @@ def test_concurrency_is_reserved_for_all_but_the_reader(one_region: Application)
     }
     assert reserved == {
         "strongroom-solo-reader": None, "strongroom-solo-admin": 5, "strongroom-solo-seeder": 2,
-        "strongroom-solo-drain": 2,
+        "strongroom-solo-drain": 2, "strongroom-solo-digests": 2,
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.synthesized import ACCOUNT, Application
+from tests.infra.synthesized import ACCOUNT, Application, as_list
 
 REGIONS = ["us-east-1", "us-west-2"]
 
@@ -74,6 +74,29 @@ def test_buckets_speak_tls_only(two_regions: Application, region: str) -> None:
         ]
         assert {"Bool": {"aws:SecureTransport": "false"}} in denied
         assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in denied
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_nobody_puts_anything_between_the_records(two_regions: Application, region: str) -> None:
+    """Firehose's role alone stores records, the sealer's alone digests, whatever IAM allows to others."""
+    bucket = f"arn:aws:s3:::strongroom-dev-audit-{ACCOUNT}-{region}"
+    statements = [
+        statement
+        for policy in two_regions.resources(stack(region), "AWS::S3::BucketPolicy")
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:PutObject" and statement["Effect"] == "Deny"
+    ]
+    found = {it["Sid"]: (as_list(it["Resource"]), it["Condition"]) for it in statements}
+
+    def only(function: str) -> dict[str, Any]:
+        role = f"arn:aws:iam::{ACCOUNT}:role/strongroom-dev-{region}-{function}"
+        return {"ArnNotEquals": {"aws:PrincipalArn": role}}
+
+    assert found == {
+        "OnlyTheArchiverStoresRecords": ([f"{bucket}/records/*", f"{bucket}/failed/*"], only("archiver")),
+        "OnlyTheSealerStoresDigests": ([f"{bucket}/digests/*"], only("digests")),
+    }
+    assert [it["Principal"] for it in statements] == [{"AWS": "*"}] * 2
 
 
 @pytest.mark.parametrize("region", REGIONS)

@@ -1,5 +1,5 @@
 from infra.naming import METRICS
-from strongroom_service.entry import admin, drain, metrics, read
+from strongroom_service.entry import admin, digests, drain, metrics, read
 from strongroom_service.entry.error_table import STATUS
 from strongroom_service.usecases.ports import Metric
 from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
@@ -16,11 +16,21 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
         "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "drain-errors", "drain-throttles",
         "reader-audit-unavailable", "admin-audit-unavailable", "reader-audit-buffered", "admin-audit-buffered",
         "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "audit-buffer-stuck",
-        "audit-drain-failing", "server-errors", "audit-throttled", "archive-late",
+        "audit-drain-failing", "server-errors", "audit-throttled", "archive-late", "digests-errors",
+        "digests-throttles", "digest-late", "archive-tampered",
     }  # fmt: skip
     for alarm in alarms:
         assert len(alarm["Properties"]["AlarmActions"]) == len(alarm["Properties"]["OKActions"]) == 1
-        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+        is_of_silence = alarm["Properties"]["AlarmName"].endswith("-digest-late")
+        assert alarm["Properties"]["TreatMissingData"] == ("breaching" if is_of_silence else "notBreaching")
+
+
+def test_an_archive_that_is_not_sealed_is_an_alarm(one_region: Application) -> None:
+    """Two hours without a digest, also when the function does not run at all."""
+    alarm = one_region.one(STACK, "AWS::CloudWatch::Alarm", AlarmName="strongroom-solo-digest-late")["Properties"]
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, 2)
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "LessThanThreshold")
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("Digests", "Sum")
 
 
 def test_alarms_watch_what_the_other_stacks_make(one_region: Application) -> None:
@@ -46,7 +56,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
     written = {
         (metrics.NAMESPACE, metric, (*code, ("function", function), ("stage", "solo")))
         for metric in Metric
-        for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION)
+        for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION, digests.FUNCTION)
         for code in ([((metrics.CODE, it),) for it in STATUS] if metric is Metric.ERRORS else [()])
     }
     watched = []
@@ -55,7 +65,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
         if said["Namespace"] == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
             watched.append((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 9
+    assert len(watched) == 11
     assert set(watched) <= written
 
 

@@ -104,6 +104,30 @@ def test_the_drain_empties_the_buffer_into_the_stream(two_regions: Application, 
     }
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_sealer_reads_the_archive_and_stores_digests(two_regions: Application, region: str) -> None:
+    """By version; it stores no record, deletes nothing, and signs by one key in one way."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    role = two_regions.one(stack, "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-digests")
+    bucket = f"arn:aws:s3:::strongroom-dev-audit-{ACCOUNT}-{region}"
+    found = grants(role)
+    assert found == {
+        "ListArchive": (
+            {"s3:ListBucketVersions"}, {bucket}, {"StringEquals": {"s3:prefix": ["records/", "digests/"]}}
+        ),
+        "TellWhatIsGone": ({"s3:ListBucket"}, {bucket}, None),
+        "ReadArchive": ({"s3:GetObjectVersion"}, {f"{bucket}/records/*", f"{bucket}/digests/*"}, None),
+        "StoreDigests": ({"s3:PutObject"}, {f"{bucket}/digests/*"}, None),
+        "UseArchiveKey": ({"kms:Decrypt", "kms:GenerateDataKey"}, {"<Key>"}, via("s3", region)),
+        "SignDigests": (
+            {"kms:Sign", "kms:Verify"},
+            {"<DigestKey>"},
+            {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}},
+        ),
+        "WriteLogs": found["WriteLogs"],
+    }  # fmt: skip
+
+
 def test_the_seeder_puts_items_and_nothing_else(two_regions: Application) -> None:
     """It can write where it must and read nothing at all."""
     role = two_regions.one(
@@ -161,11 +185,13 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
     assert sorted(names) == [
         "strongroom-dev-us-east-1-admin",
         "strongroom-dev-us-east-1-archiver",
+        "strongroom-dev-us-east-1-digests",
         "strongroom-dev-us-east-1-drain",
         "strongroom-dev-us-east-1-reader",
         "strongroom-dev-us-east-1-seeder",
         "strongroom-dev-us-west-2-admin",
         "strongroom-dev-us-west-2-archiver",
+        "strongroom-dev-us-west-2-digests",
         "strongroom-dev-us-west-2-drain",
         "strongroom-dev-us-west-2-reader",
     ]

@@ -73,17 +73,23 @@ def test_the_seeder_opens_the_primary_for_writing(two_regions: Application) -> N
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
-def test_each_region_drains_its_buffer_every_minute(two_regions: Application, region: str) -> None:
-    """By the function's alias; a drain that failed is not repeated, the next minute's comes."""
+@pytest.mark.parametrize(
+    ("rule", "function", "every"),
+    [("drain-audit", "drain", "rate(1 minute)"), ("seal-audit", "digests", "rate(1 hour)")],
+)
+def test_each_region_has_its_schedules(
+    two_regions: Application, region: str, rule: str, function: str, every: str
+) -> None:
+    """By the functions' aliases; a run that failed is not repeated, the next one comes."""
     stack = f"Strongroom-dev-Workers-{region}"
-    rule = two_regions.one(stack, "AWS::Events::Rule")["Properties"]
-    assert rule["ScheduleExpression"] == "rate(1 minute)"
-    assert rule.get("State", "ENABLED") == "ENABLED"
-    (target,) = rule["Targets"]
-    alias = next(
-        name for name, it in two_regions.template(stack)["Resources"].items() if it["Type"] == "AWS::Lambda::Alias"
-    )
-    assert target["Arn"] == {"Ref": alias}
+    found = two_regions.one(stack, "AWS::Events::Rule", Name=f"strongroom-dev-{rule}")["Properties"]
+    assert found["ScheduleExpression"] == every
+    assert found.get("State", "ENABLED") == "ENABLED"
+    (target,) = found["Targets"]
+    alias = two_regions.template(stack)["Resources"][target["Arn"]["Ref"]]
+    assert alias["Type"] == "AWS::Lambda::Alias"
+    named = two_regions.template(stack)["Resources"][alias["Properties"]["FunctionName"]["Ref"]]
+    assert named["Properties"]["FunctionName"] == f"strongroom-dev-{function}"
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 0
 
 

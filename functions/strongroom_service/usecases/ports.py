@@ -1,6 +1,6 @@
 """What the use cases need from outside, as protocols. Adapters implement them, tests bring fakes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from strongroom_service.domain.access import AccessRequest, Decision
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
 from strongroom_service.domain.audit import AuditEvent, Receipt
+from strongroom_service.domain.digest import ArchivedVersion
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
@@ -248,6 +249,10 @@ class Metric(StrEnum):
     AUDIT_DRAINED = "AuditDrained"
     ACCESS_BROKEN = "AccessBroken"
     """Access sets that could not be read or evaluated: their requests were refused."""
+    DIGESTS = "Digests"
+    """Digests that were sealed."""
+    ARCHIVE_ANOMALIES = "ArchiveAnomalies"
+    """What a sealing noticed that an archive which only grows cannot show."""
     DENIALS = "Denials"
     ERRORS = "Errors"
 
@@ -306,6 +311,63 @@ class AuditStream(Protocol):
 
     def put(self, records: Sequence[bytes]) -> Sequence[bool]:
         """Put records; which of them the stream acknowledged. A stream that does not answer acknowledged none."""
+        ...
+
+
+class VersionNotThere(Exception):  # not an error everywhere: the caller decides
+    """A version of an object is gone."""
+
+
+class DigestArchive(Protocol):
+    """The archive of one region, as its sealing sees it. All raise `StoreUnavailable` or `Throttled`."""
+
+    def digests(self) -> Iterator[ArchivedVersion]:
+        """Every version under the digests' prefix, by key, the newest of a key first."""
+        ...
+
+    def records(self, since: str) -> Iterator[ArchivedVersion]:
+        """Every version of the records' objects from a key on, by key, the newest of a key first."""
+        ...
+
+    def read(self, key: str, version_id: str) -> Iterator[bytes]:
+        """A version's content in pieces. Raises `VersionNotThere` before the first of them."""
+        ...
+
+    def put_digest(self, key: str, stored: bytes) -> str | None:
+        """Store a digest where nothing is yet; its version's id, or None when another was first."""
+        ...
+
+
+class DigestSigner(Protocol):
+    """The key that signs digests. Both raise `KmsUnavailable`."""
+
+    @property
+    def key_id(self) -> str:
+        """The key's ARN."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature over a message."""
+        ...
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Whether this key signed the message."""
+        ...
+
+
+class Coverage(Protocol):
+    """Which versions earlier digests state, on disk: there can be more than fit into memory."""
+
+    def add(self, key: str, version_id: str, *, is_expected: bool) -> None:
+        """Note a version that a digest states; a statement that none is expected there wins."""
+        ...
+
+    def see(self, key: str, version_id: str) -> bool:
+        """Note that a version is there; whether a digest states it."""
+        ...
+
+    def unseen(self, since: str) -> Iterator[tuple[str, str]]:
+        """The versions from a key on that are expected and were not seen."""
         ...
 
 

@@ -9,6 +9,7 @@ from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
 from infra.local.demo.cast import ENVIRONMENT, PATH, VALUES, Cast
 from infra.local.demo.outages import Outages
+from infra.local.demo.proof import Proof
 from infra.local.demo.show import Show, Step, expect
 from infra.local.requests import Answer, Region
 from strongroom import Client
@@ -31,6 +32,7 @@ class Story:
         self._refuse()
         Outages(self._cast).tell()
         self._account()
+        Proof(self._cast).tell()
 
     def _store(self) -> None:
         self._show.chapter("Store a secret")

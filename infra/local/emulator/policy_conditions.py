@@ -1,7 +1,8 @@
 """Condition keys of policies that MiniStack does not know, or knows otherwise than IAM does.
 
 - `aws:PrincipalArn` of an assumed role is the role's ARN, not the session's.
-- `kms:EncryptionContext:<key>` and `kms:EncryptionContextKeys` come from the request.
+- `kms:EncryptionContext:<key>`, `kms:EncryptionContextKeys`, `kms:SigningAlgorithm` and `kms:MessageType` come from the
+  request.
 - A KMS request by alias is authorised on the key that the alias names.
 """
 
@@ -41,6 +42,16 @@ def encryption_context_keys(body: bytes) -> dict[str, Any]:
     return found | {"kms:EncryptionContextKeys": list(context)}
 
 
+def signing_keys(body: bytes) -> dict[str, Any]:
+    """The condition keys that a request to sign or verify sets."""
+    try:
+        request = json.loads(body or b"{}")
+        algorithm, message_type = request.get("SigningAlgorithm"), request.get("MessageType", "RAW")
+    except (ValueError, AttributeError):
+        return {}
+    return {"kms:SigningAlgorithm": algorithm, "kms:MessageType": message_type} if algorithm else {}
+
+
 def _install_principal_arn() -> None:
     resolve = patching.original(iam_evaluator, "_resolve_condition_key")
 
@@ -57,7 +68,7 @@ def _install_encryption_context() -> None:
 
     def context_with_kms(service: str, action: str, body: bytes, parameters: Untyped) -> dict[str, Any]:
         found: dict[str, Any] = tag_context(service, action, body, parameters)
-        return {**found, **encryption_context_keys(body)} if service == "kms" else found
+        return {**found, **encryption_context_keys(body), **signing_keys(body)} if service == "kms" else found
 
     patching.replace(iam_actions, "request_tag_context", context_with_kms)
 
