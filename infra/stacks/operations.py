@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.checks import acknowledge
-from infra.naming import ADMIN, ALIAS, API_STAGE, DRAIN, METRICS, READER, Names
+from infra.naming import ADMIN, ALIAS, API_STAGE, DRAIN, GRANTS, METRICS, READER, Names
 from infra.stacks.base import StrongroomStack
 
 
@@ -47,7 +47,7 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Sum",
             at_least=1,
         )
-        for function in (READER, ADMIN, DRAIN)
+        for function in (READER, ADMIN, DRAIN, GRANTS)
         for metric, means in (
             ("Errors", f"The {function} function failed without an answer of its own"),
             ("Throttles", f"The {function} function was refused concurrency"),
@@ -81,6 +81,16 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             dimensions={"stage": names.stage, "function": DRAIN},
             statistic="Maximum",
             at_least=buffer_events / 2,
+        ),
+        Watch(
+            name="grants-unanswered",
+            means="What was read under a break-glass grant is not known whole: a region's audit index does not answer",
+            namespace=METRICS,
+            metric="GrantsUnanswered",
+            dimensions={"stage": names.stage, "function": GRANTS},
+            statistic="Sum",
+            # A region that misses one search or two is asked again each minute.
+            at_least=3,
         ),
         Watch(
             name="server-errors",

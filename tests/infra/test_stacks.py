@@ -76,13 +76,26 @@ def test_the_seeder_opens_the_primary_for_writing(two_regions: Application) -> N
 def test_each_region_drains_its_buffer_every_minute(two_regions: Application, region: str) -> None:
     """By the function's alias; a drain that failed is not repeated, the next minute's comes."""
     stack = f"Strongroom-dev-Workers-{region}"
-    rule = two_regions.one(stack, "AWS::Events::Rule")["Properties"]
-    assert rule["ScheduleExpression"] == "rate(1 minute)"
-    assert rule.get("State", "ENABLED") == "ENABLED"
-    (target,) = rule["Targets"]
-    alias = next(
-        name for name, it in two_regions.template(stack)["Resources"].items() if it["Type"] == "AWS::Lambda::Alias"
-    )
+    assert_runs_every_minute(two_regions, stack, rule="strongroom-dev-drain-audit", function="Drain")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_each_region_tends_its_grants_every_minute(two_regions: Application, region: str) -> None:
+    """Where nothing is written the function has nothing to do, until its region writes."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    assert_runs_every_minute(two_regions, stack, rule="strongroom-dev-tend-grants", function="Grants")
+
+
+def assert_runs_every_minute(application: Application, stack: str, *, rule: str, function: str) -> None:
+    found = application.one(stack, "AWS::Events::Rule", Name=rule)["Properties"]
+    assert found["ScheduleExpression"] == "rate(1 minute)"
+    assert found.get("State", "ENABLED") == "ENABLED"
+    (target,) = found["Targets"]
+    (alias,) = [
+        name
+        for name, it in application.template(stack)["Resources"].items()
+        if it["Type"] == "AWS::Lambda::Alias" and name.startswith(function)
+    ]
     assert target["Arn"] == {"Ref": alias}
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 0
 
