@@ -8,6 +8,7 @@ from http import HTTPStatus
 from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
 from infra.local.demo.cast import ENVIRONMENT, PATH, VALUES, Cast
+from infra.local.demo.emergency import Emergency
 from infra.local.demo.outages import Outages
 from infra.local.demo.show import Show, Step, expect
 from infra.local.requests import Answer, Region
@@ -29,8 +30,11 @@ class Story:
         self._store()
         self._read()
         self._refuse()
+        emergency = Emergency(self._cast)
+        emergency.begin()
         Outages(self._cast).tell()
         self._account()
+        emergency.end()
 
     def _store(self) -> None:
         self._show.chapter("Store a secret")
