@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from strongroom_service.domain.audit import Phase
 from strongroom_service.domain.break_glass import BreakGlass, GrantStatus
-from strongroom_service.domain.errors import Conflict, DomainError
+from strongroom_service.domain.errors import AccessDenied, Conflict, DomainError
+from strongroom_service.domain.roles import Role, RoleBinding
 from strongroom_service.usecases import break_glass
-from strongroom_service.usecases.ports import WritePorts
+from strongroom_service.usecases.ports import ChangeLost, WritePorts
 from strongroom_service.usecases.tend_grants import tend_grants
 from tests.support.emergency import APPROVER, APPROVER2, RESPONDER, SCOPE, Emergency
 from tests.unit.service.usecases.test_killed import Killable, Killed, Killer
@@ -184,6 +185,79 @@ def test_of_two_last_approvals_at_once_one_counts_and_the_other_is_told() -> Non
     )
     assert emergency.set_in_force().revision == 1
     assert_whole(emergency)
+
+
+def test_two_requests_with_one_client_token_at_once_are_one() -> None:
+    emergency = Emergency()
+
+    def ask(ports: WritePorts) -> BreakGlass:
+        return break_glass.request_grant(ASK, caller=RESPONDER, ports=ports)
+
+    made = ask(interleaved(emergency.write_ports(), lambda: ask(emergency.write_ports())))
+    (other,) = emergency.write_ports().grants.open_requests()
+    assert other == ("default", made.id)
+
+
+def test_who_loses_the_right_to_approve_meanwhile_does_not() -> None:
+    emergency = Emergency()
+    request = emergency.ask()
+
+    def withdraw() -> None:
+        pointer, found = emergency.access().load("default")
+        for name, entry in found.policies.items():
+            if isinstance(entry, RoleBinding) and entry.role is Role.APPROVER:
+                found = replace(found.without_policy(name), revision=1)
+        emergency.access().replace(pointer, found, epoch=1)
+
+    ports = interleaved(emergency.write_ports(), withdraw)
+    with pytest.raises(AccessDenied):
+        break_glass.approve_grant(request.id, caller=APPROVER, ports=ports)
+    assert emergency.stored(request).status is GrantStatus.PENDING
+    assert emergency.events[-1].outcome == "access_denied"
+
+
+@pytest.mark.parametrize("operation", ["commit", "replace"])
+def test_changes_that_keep_coming_first_end_in_a_conflict(operation: str) -> None:
+    emergency = Emergency()
+    request = emergency.ask()
+
+    class Losing:
+        def __init__(self, port: Any) -> None:
+            self._port = port
+
+        def __getattr__(self, name: str) -> Any:
+            return self._lose if name == operation else getattr(self._port, name)
+
+        @staticmethod
+        def _lose(*_args: object, **_said: object) -> None:
+            raise ChangeLost
+
+    ports = emergency.write_ports()
+    losing: Any = {"grants": Losing(ports.grants), "access": Losing(ports.access)}
+    ports = replace(ports, **losing)
+    calls: dict[str, tuple[Callable[[], object], ...]] = {
+        "commit": (
+            lambda: break_glass.request_grant(ASK, caller=RESPONDER, ports=ports),
+            lambda: break_glass.refuse_grant(request.id, caller=APPROVER, ports=ports),
+        ),
+        "replace": (lambda: break_glass.approve_grant(request.id, caller=APPROVER, ports=ports),),
+    }
+    for call in calls[operation]:
+        with pytest.raises(Conflict, match="coming first"):
+            call()
+    assert emergency.deployment.slept
+    assert emergency.stored(request) == request
+
+
+def test_a_grant_that_is_missing_from_the_access_set_still_ends() -> None:
+    """Whoever puts an older set in force by hand takes grants out with it."""
+    emergency = Emergency()
+    request = emergency.granted()
+    pointer, found = emergency.access().load("default")
+    emergency.access().replace(pointer, found.without_grant(request.id), epoch=1)
+    revision = emergency.set_in_force().revision
+    assert emergency.revoke(request).status is GrantStatus.REVOKED
+    assert emergency.set_in_force().revision == revision
 
 
 def test_a_revocation_and_an_approval_at_once_leave_no_grant() -> None:
