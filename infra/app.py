@@ -79,7 +79,9 @@ def build(app: App, options: Options) -> None:
         api.add_stack_dependency(audit)
         # Functions find the table by its name, so no reference makes them wait for it.
         api.add_stack_dependency(data)
-        workers = WorkersStack(app, options=options, region=region, keys=keys_of[region], audit=audit)
+        workers = WorkersStack(
+            app, options=options, region=region, keys=keys_of[region], audit=audit, environment=api.variables
+        )
         workers.add_stack_dependency(audit)
         workers.add_stack_dependency(data)
 

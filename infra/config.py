@@ -16,6 +16,9 @@ ACCOUNT_RULE: Final = "must be an account id of 12 digits"
 NAME_PATTERN: Final = r"[a-z0-9-]{1,32}"
 NAME_RULE: Final = "must be 1 to 32 of a-z, 0-9 and -"
 
+ADDRESS_PATTERN: Final = r"[^@\s]+@[^@\s]+\.[^@\s]+"
+ADDRESS_RULE: Final = "must be an e-mail address"
+
 MIN_BUFFER_EVENTS: Final = 64 * 50
 """A record of a full batch must fit into one of the 64 shards."""
 
@@ -27,6 +30,7 @@ _KNOWN: Final = frozenset({
     "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "auditBufferEvents", "objectLock",
     "logRetentionDays", "accessLogRetentionDays", "tracing", "throttle", "reservedConcurrency", "alarmAddress",
     "target", "terminationProtection",
+    "breakGlass",
 })  # fmt: skip
 
 
@@ -52,6 +56,15 @@ class ReservedConcurrency:
 
     admin: int
     workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass:
+    """Grants in an emergency: how many others approve one, and who hears of it."""
+
+    approvals: int
+    """0: no grant can be asked for."""
+    announce_to: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +115,7 @@ class Options:
     throttle: Throttle
     reserved_concurrency: ReservedConcurrency | None
     alarm_address: str | None
+    break_glass: BreakGlass
     target: str
     """What the layers are built for: `lambda` (arm64, Python 3.13), or `host` for the local cloud."""
     termination_protection: bool
@@ -160,9 +174,8 @@ class Options:
             access_log_retention=_retention(reader, "accessLogRetentionDays", default=365),
             throttle=_throttle(reader),
             reserved_concurrency=_concurrency(reader),
-            alarm_address=reader.optional_text(
-                "alarmAddress", pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+", rule="must be an e-mail address"
-            ),
+            alarm_address=reader.optional_text("alarmAddress", pattern=ADDRESS_PATTERN, rule=ADDRESS_RULE),
+            break_glass=_break_glass(reader),
             target=reader.choice("target", ("lambda", "host"), default="lambda"),
             termination_protection=reader.switch("terminationProtection", default=True),
         )
@@ -210,6 +223,9 @@ def _tenants(reader: OptionReader, account: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+_ROLES: Final = ("reader", "owner", "auditor", "responder", "approver")
+
+
 def _role(value: object, at: str, tenants: Mapping[str, tuple[str, ...]]) -> RoleBinding:
     reader = OptionReader(value, at=at, known=frozenset({"principal", "role", "tenant", "environment", "prefix"}))
     principal = reader.text(
@@ -218,9 +234,9 @@ def _role(value: object, at: str, tenants: Mapping[str, tuple[str, ...]]) -> Rol
         pattern=r"arn:aws:iam::\d{12}:role/[\w+=,.@-]{1,64}",
         rule="must be an IAM role's ARN without a path, such as arn:aws:iam::<account>:role/<name>",
     )
-    role = reader.choice("role", ("reader", "owner", "auditor"), default="")
+    role = reader.choice("role", _ROLES, default="")
     if not role:
-        raise OptionError(reader.name("role"), "must be one of reader, owner, auditor")
+        raise OptionError(reader.name("role"), f"must be one of {', '.join(_ROLES)}")
     tenant = reader.text("tenant", pattern=NAME_PATTERN, rule=NAME_RULE)
     if tenant not in tenants:
         raise OptionError(reader.name("tenant"), f"must be one of the tenants {', '.join(sorted(tenants))}")
@@ -235,6 +251,17 @@ def _role(value: object, at: str, tenants: Mapping[str, tuple[str, ...]]) -> Rol
         prefix=reader.optional_text(
             "prefix", pattern=f"{segment}(?:/{segment})*/?", rule="must be whole segments of a path, such as payments/"
         ),
+    )
+
+
+def _break_glass(reader: OptionReader) -> BreakGlass:
+    value = reader.raw("breakGlass")
+    if value is None:
+        return BreakGlass(approvals=0, announce_to=None)
+    asked = OptionReader(value, at=reader.name("breakGlass"), known=frozenset({"approvals", "announceTo"}))
+    return BreakGlass(
+        approvals=asked.number("approvals", default=None, at_least=0, at_most=10),
+        announce_to=asked.optional_text("announceTo", pattern=ADDRESS_PATTERN, rule=ADDRESS_RULE),
     )
 
 

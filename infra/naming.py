@@ -7,6 +7,7 @@ READER: Final = "reader"
 ADMIN: Final = "admin"
 SEEDER: Final = "seeder"
 DRAIN: Final = "drain"
+GRANTS: Final = "grants"
 DIGESTS: Final = "digests"
 ARCHIVER: Final = "archiver"
 
@@ -71,6 +72,15 @@ class Names:
     def audit_delivery(self) -> str:
         """The delivery of the audit stream into its archive."""
         return self.of("audit-archive")
+
+    @property
+    def break_glass_topic(self) -> str:
+        """The topic on which break-glass is announced, in every region."""
+        return self.of("break-glass")
+
+    def topic_arn(self, region: str, topic: str) -> str:
+        """A topic's ARN."""
+        return f"arn:aws:sns:{region}:{self.account}:{topic}"
 
     def bucket(self, thing: str, region: str) -> str:
         """A bucket's name, unique in the world by account and region."""

@@ -119,6 +119,23 @@ def sign_digests(key_arn: str) -> iam.PolicyStatement:
     return allow("SignDigests", ["kms:Sign", "kms:Verify"], [key_arn], StringEquals=conditions)
 
 
+def tend_grants(table_arn: str) -> iam.PolicyStatement:
+    """Close requests, take grants out of access sets, flag heads; every write puts whole items or removes one."""
+    actions = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query")
+    return allow("TendGrants", [f"dynamodb:{action}" for action in actions], [table_arn])
+
+
+def announce(topic_arn: str) -> iam.PolicyStatement:
+    """Publish on one topic."""
+    return allow("Announce", ["sns:Publish"], [topic_arn])
+
+
+def encrypt_topic(key_arn: str, region: str) -> iam.PolicyStatement:
+    """A topic under a customer key wants its publishers to hold that key, through SNS."""
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    return allow("EncryptAnnouncements", actions, [key_arn], StringEquals=via("sns", region))
+
+
 def encrypt_stream(key_arn: str, region: str) -> iam.PolicyStatement:
     """A stream under a customer key wants its producers to hold that key, through Kinesis."""
     return allow("EncryptAuditStream", ["kms:GenerateDataKey"], [key_arn], StringEquals=via("kinesis", region))

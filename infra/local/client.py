@@ -162,6 +162,12 @@ class LocalCloud:
         """The bucket of a region's audit archive."""
         return f"strongroom-{self.description.stage}-audit-{self.description.account}-{region}"
 
+    def tend_grants(self, region: str) -> dict[str, object]:
+        """Run a region's worker of grants now instead of within the minute; what it says it did."""
+        answer = self.aws("lambda", region).invoke(FunctionName=f"strongroom-{self.description.stage}-grants:live")
+        found: dict[str, object] = json.loads(answer["Payload"].read())
+        return found
+
     def aws(
         self, service: str, region: str, *, identity: Identity | None = None, through_proxy: bool = False
     ) -> AwsClient:

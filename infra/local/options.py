@@ -18,11 +18,19 @@ USUAL_CONTROL_PORT: Final = 4592
 USUAL_REGION_PORT: Final = 4600
 """The first region's; the others follow."""
 
-CALLERS: Final = {"owner": "owner", "reader": "reader", "auditor": "auditor", "stranger": None, "outsider": None}
+CALLERS: Final = {
+    "owner": "owner", "reader": "reader", "auditor": "auditor", "stranger": None, "outsider": None,
+    "responder": "responder", "approver": "approver", "approver2": "approver",
+}  # fmt: skip
 """Identities, and their role in the built-in policy. A stranger may call the API and has no role; an outsider may not
 even call it."""
+ALSO: Final = {"approver2": "responder"}
+"""A further role of an identity: who approves may ask as well, and still not approve their own requests."""
 OUTSIDER: Final = "outsider"
 
+
+APPROVALS: Final = 1
+"""How many have to approve a grant."""
 
 BUFFER_EVENTS: Final = 3200
 """The audit buffer's size, as small as it may be: filling it is part of the tests and of the demo."""
@@ -50,10 +58,11 @@ def deployment_options() -> dict[str, Any]:
         "tenants": {"default": [ACCOUNT]},
         "roles": [
             {"principal": role_arn(identity), "role": role, "tenant": "default"}
-            for identity, role in CALLERS.items()
+            for identity, role in (*CALLERS.items(), *ALSO.items())
             if role
         ],
         "auditStream": {"shards": 1},
+        "breakGlass": {"approvals": APPROVALS, "announceTo": "security@example.com"},
         "auditBufferEvents": BUFFER_EVENTS,
         "objectLock": {"mode": "governance", "days": 1},
         "terminationProtection": False,

@@ -53,7 +53,10 @@ class ApiStack(StrongroomStack):
             "STRONGROOM_AUDIT_BUFFER_EVENTS": str(options.audit_buffer_events),
             "STRONGROOM_TENANTS": options.tenants_json,
             "STRONGROOM_ROLES": options.roles_json,
+            "STRONGROOM_BREAK_GLASS_APPROVALS": str(options.break_glass.approvals),
         }
+        self.variables = environment
+        """What every function that decides by policies is told."""
         audited = [
             permissions.record_audit(names.stream_arn(region)),
             permissions.encrypt_stream(audit.key.key_arn, region),

@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.config import Options
+from infra.constructs.announcements import announcements
 from infra.constructs.archive import Archive
 from infra.constructs.checks import acknowledge
 from infra.stacks.base import RETAIN, StrongroomStack
@@ -54,6 +55,10 @@ class AuditStack(StrongroomStack):
             object_lock=options.object_lock,
             retention=options.log_retention,
         )
+        if options.break_glass.approvals:
+            announcements(
+                self, name=self.names.break_glass_topic, key=self.key, address=options.break_glass.announce_to
+            )
         CfnOutput(self, "ArchiveBucket", value=self.archive.bucket.bucket_name)
         CfnOutput(self, "AuditStreamName", value=self.stream.stream_name)
 

@@ -10,7 +10,7 @@ from infra.stacks.keys import KeysStack
 
 LISTED = [
     "secretId", "ownerTeam", "rotationStrategy", "description", "tags", "status", "latestVersion", "aliases", "epoch",
-    "revision", "createdAt", "updatedAt", "deletedAt", "restoreUntil",
+    "revision", "createdAt", "updatedAt", "deletedAt", "restoreUntil", "rotationDue",
 ]  # fmt: skip
 """What a listing shows of a head. Never `envelopes`: who may list must not hold ciphertext."""
 

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.checks import acknowledge
-from infra.naming import ADMIN, ALIAS, API_STAGE, DIGESTS, DRAIN, METRICS, READER, Names
+from infra.naming import ADMIN, ALIAS, API_STAGE, DIGESTS, DRAIN, GRANTS, METRICS, READER, Names
 from infra.stacks.base import StrongroomStack
 
 
@@ -52,7 +52,7 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Sum",
             at_least=1,
         )
-        for function in (READER, ADMIN, DRAIN, DIGESTS)
+        for function in (READER, ADMIN, DRAIN, DIGESTS, GRANTS)
         for metric, means in (
             ("Errors", f"The {function} function failed without an answer of its own"),
             ("Throttles", f"The {function} function was refused concurrency"),
@@ -105,6 +105,16 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             dimensions={"stage": names.stage, "function": DRAIN, "code": "store_unavailable"},
             statistic="Sum",
             # Of five within the window; the next minute makes good for a single one.
+            at_least=3,
+        ),
+        Watch(
+            name="grants-unanswered",
+            means="What was read under a break-glass grant is not known whole: a region's audit index does not answer",
+            namespace=METRICS,
+            metric="GrantsUnanswered",
+            dimensions={"stage": names.stage, "function": GRANTS},
+            statistic="Sum",
+            # A region that misses one search or two is asked again each minute.
             at_least=3,
         ),
         Watch(

@@ -1,4 +1,4 @@
-"""What works beside the API: drain and digests in every region, the seeder where a deployment begins to write."""
+"""What works beside the API: drain, digests and the end of grants in every region, the seeder where writing begins."""
 
 from datetime import timedelta
 from typing import Final
@@ -14,7 +14,7 @@ from infra.constructs import permissions
 from infra.constructs.checks import acknowledge
 from infra.constructs.layers import layer, service_code
 from infra.constructs.service_function import FunctionShape, ServiceFunction
-from infra.naming import DIGESTS, DIGESTS_PREFIX, DRAIN, RECORDS_PREFIX, SEEDER
+from infra.naming import DIGESTS, DIGESTS_PREFIX, DRAIN, GRANTS, RECORDS_PREFIX, SEEDER
 from infra.stacks.api import RegionKeys
 from infra.stacks.audit import AuditStack
 from infra.stacks.base import StrongroomStack
@@ -28,13 +28,24 @@ SEAL_TIMEOUT: Final = timedelta(minutes=15)
 """As long as a function may run: what it does not get through, it seals an hour later."""
 DELIVERY_MARGIN: Final = timedelta(hours=48)
 """Firehose repeats a delivery for as long as the stream remembers, and puts it into the hour of its records."""
+GRANTS_EVERY: Final = timedelta(minutes=1)
+GRANTS_TIMEOUT: Final = timedelta(seconds=58)
 FIRST_EPOCH: Final = "1"
 
 
 class WorkersStack(StrongroomStack):
     """The functions that no caller reaches."""
 
-    def __init__(self, scope: Construct, *, options: Options, region: str, keys: RegionKeys, audit: AuditStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        options: Options,
+        region: str,
+        keys: RegionKeys,
+        audit: AuditStack,
+        environment: dict[str, str],
+    ) -> None:
         super().__init__(
             scope, "Workers", options=options, region=region, per_region=True, stateful=False, description="workers"
         )
@@ -43,6 +54,7 @@ class WorkersStack(StrongroomStack):
         self._layer = layer(self, "admin", names=self.names, target=options.target)
         self._add_drain(audit)
         self._add_digests(keys, audit)
+        self._add_grants(keys, audit, environment)
         if region == options.primary_region:
             self._add_seed(keys)
 
@@ -121,6 +133,39 @@ class WorkersStack(StrongroomStack):
             schedule=events.Schedule.rate(Duration.seconds(SEAL_EVERY.total_seconds())),
             # The next hour seals what this one did not; a failure rings by the function's own alarm.
             targets=[targets.LambdaFunction(digests.publish(), retry_attempts=0)],
+        )
+
+    def _add_grants(self, keys: RegionKeys, audit: AuditStack, environment: dict[str, str]) -> None:
+        """In every region, whether or not grants can be asked for: those that there are must end."""
+        names, region = self.names, self.place
+        grants = self._worker(
+            FunctionShape(
+                name=GRANTS,
+                handler="strongroom_service.entry.grants.handler",
+                purpose="Ends break-glass grants and flags what was read under them",
+                memory_mb=512,
+                timeout=GRANTS_TIMEOUT,
+                snap_start=False,
+                reserved_concurrency=self._reserved_concurrency,
+            ),
+            environment=environment,
+            statements=[
+                permissions.tend_grants(names.table_arn(region, names.secrets_table)),
+                permissions.write_encrypted_table(keys.table, region),
+                permissions.record_audit(names.stream_arn(region)),
+                permissions.encrypt_stream(audit.key.key_arn, region),
+                permissions.buffer_audit(names.table_arn(region, names.audit_buffer)),
+                permissions.write_encrypted_table(audit.key.key_arn, region, sid="WriteBufferUnderItsKey"),
+            ],
+        )
+        events.Rule(
+            self,
+            "GrantsEveryMinute",
+            rule_name=names.of("tend-grants"),
+            description="Ends grants whose time is over",
+            schedule=events.Schedule.rate(Duration.seconds(GRANTS_EVERY.total_seconds())),
+            # The next minute tries again; a grant ends by its own condition meanwhile.
+            targets=[targets.LambdaFunction(grants.publish(), retry_attempts=0)],
         )
 
     def _add_seed(self, keys: RegionKeys) -> None:

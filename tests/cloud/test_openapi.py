@@ -109,6 +109,7 @@ def test_every_operation_answers_as_documented(cloud: LocalCloud, platform: Plat
     checked("enableVersion", 200, parameters=by_id | {"versionNumber": current})
     checked("destroyVersion", 200, parameters=by_id | {"versionNumber": "2"})
     checked("destroyVersion", 404, parameters=by_id | {"versionNumber": "99"})
+    break_the_glass(cloud, checked, path)
     fail_in_every_way(cloud, checked, path, by_id)
     checked("renewNamespaceKey", 200, parameters={"environment": ENVIRONMENT})
     checked("renewNamespaceKey", 409, parameters={"environment": ENVIRONMENT}, region=cloud.replica)
@@ -143,6 +144,25 @@ def read_everything(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[
         checked("getSecret", 200, parameters=by_id, region=region)
         checked("listVersions", 200, parameters=by_id, region=region)
         checked("listSecrets", 200, query={"environment": ENVIRONMENT, "limit": "1"}, region=region)
+
+
+def break_the_glass(cloud: LocalCloud, checked: Checked, path: str) -> None:
+    wanted = {"environment": ENVIRONMENT, "path": path, "reason": "made up", "ticket": "INC-1", "minutes": 1}
+    ids = [
+        {"grantId": checked("requestGrant", 201, json=wanted, identity="responder").json()["grantId"]} for _ in range(2)
+    ]
+    checked("requestGrant", 400, json={}, identity="responder")
+    checked("requestGrant", 403, json=wanted)
+    checked("requestGrant", 409, json=wanted, identity="responder", region=cloud.replica)
+    checked("approveGrant", 403, parameters=ids[0], identity="responder")
+    checked("approveGrant", 200, parameters=ids[0], identity="approver")
+    checked("refuseGrant", 200, parameters=ids[1], identity="approver")
+    checked("refuseGrant", 409, parameters=ids[0], identity="approver")
+    checked("revokeGrant", 200, parameters=ids[0], identity="responder")
+    checked("getGrant", 200, parameters=ids[0], identity="responder")
+    checked("getGrant", 404, parameters={"grantId": "bg_00000000-0000-7000-8000-000000000000"}, identity="approver")
+    checked("getGrant", 400, parameters={"grantId": "bg_1"}, identity="approver")
+    checked("listGrants", 200, query={"limit": "1"}, identity="approver")
 
 
 def fail_in_every_way(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:

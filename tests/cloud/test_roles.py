@@ -106,6 +106,20 @@ def test_the_seeder_reads_nothing(cloud: LocalCloud, stored: Stored) -> None:
     )
 
 
+def test_the_worker_of_grants_opens_no_value(cloud: LocalCloud, stored: Stored) -> None:
+    grants, kms = client(cloud, "dynamodb", "grants"), client(cloud, "kms", "grants")
+    key = head_key(stored)
+    assert grants.get_item(TableName=TABLE, Key=key)["Item"]
+    made = client(cloud, "kms", "admin").generate_data_key(KeyId=KEY, KeySpec="AES_256", EncryptionContext=PURPOSE)
+    assert_refused(
+        lambda: kms.decrypt(KeyId=KEY, CiphertextBlob=made["CiphertextBlob"], EncryptionContext=PURPOSE),
+        lambda: kms.generate_data_key(KeyId=KEY, KeySpec="AES_256", EncryptionContext=PURPOSE),
+        lambda: grants.update_item(TableName=TABLE, Key=key, UpdateExpression="REMOVE envelopes"),
+        lambda: grants.scan(TableName=TABLE),
+        lambda: grants.get_item(TableName=CONTROL, Key={"PK": {"S": "LEASE"}}),
+    )
+
+
 def test_a_role_of_one_region_is_nothing_in_another(cloud: LocalCloud, stored: Stored) -> None:
     session = cloud.session_of_role(cloud.role_of_function("reader", cloud.replica.name))
     reader = cloud.aws("dynamodb", cloud.writer.name, identity=session)

@@ -19,7 +19,14 @@ from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.domain import lifecycle
 from strongroom_service.domain.errors import RegionFenced
 from strongroom_service.domain.names import Alias, Namespace, SecretName
-from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, VersionStatus, WrappedNamespaceKey
+from strongroom_service.domain.secret import (
+    Envelope,
+    Head,
+    NamespaceKeys,
+    RotationDue,
+    VersionStatus,
+    WrappedNamespaceKey,
+)
 from strongroom_service.usecases.ports import (
     Change,
     ChangeLost,
@@ -455,3 +462,30 @@ def test_as_many_versions_as_a_secret_keeps_tell_their_keys(stored: Stored) -> N
         head = proposed
     found = stored.store.envelope_keys(name)
     assert found == {VersionKey(number, 1): f"{number:032x}" for number in range(1, 23)}
+
+
+def test_a_flag_is_stored_listed_and_taken_off(stored: Stored) -> None:
+    name = new_name()
+    head = registered(name)
+    stored.store.commit(Change(None, head), epoch=1)
+    due = RotationDue(NOW, "break-glass", "bg_0197f6b1-4f6c-7b1e-9d43-1f6f6f0f3c11", 1)
+    flagged = lifecycle.flag_rotation(head, due, read_at=NOW, epoch=1, now=NOW)
+    stored.store.commit(Change(head, flagged), epoch=1)
+    assert stored.store.load(name) == flagged
+    (listed,) = stored.store.list_heads(Listing(name.namespace, name.path)).heads
+    assert listed.rotation_due == due
+    proposed, version = with_version(flagged)
+    current = lifecycle.promote(proposed, 1, envelope=version.envelope, epoch=1, now=NOW)
+    assert current.rotation_due == due
+    later, next_version = with_version(current)
+    after = lifecycle.promote(later, 2, envelope=next_version.envelope, epoch=1, now=NOW)
+    for change in (
+        Change(flagged, proposed, new_version=version),
+        Change(proposed, current),
+        Change(current, later, new_version=next_version),
+        Change(later, after),
+    ):
+        stored.store.commit(change, epoch=1)
+    found = stored.store.load(name)
+    assert found is not None
+    assert found.rotation_due is None

@@ -23,6 +23,7 @@ TWO_REGIONS: dict[str, Any] = {
     ],
     "callerAccounts": ["444455556666", ACCOUNT],
     "organizationId": "o-a1b2c3d4e5",
+    "breakGlass": {"approvals": 2, "announceTo": "security@example.com"},
 }
 ONE_REGION: dict[str, Any] = {
     "stage": "solo",

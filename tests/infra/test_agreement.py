@@ -24,16 +24,17 @@ def test_the_context_of_kms_calls_is_what_the_key_policy_demands() -> None:
     assert NAMESPACE_KEY_PURPOSE == PURPOSE
 
 
-@pytest.mark.parametrize("name", ["reader", "admin"])
-def test_functions_can_parse_their_environment(two_regions: Application, name: str) -> None:
+@pytest.mark.parametrize(("stack", "name"), [("Api", "reader"), ("Api", "admin"), ("Workers", "grants")])
+def test_functions_can_parse_their_environment(two_regions: Application, stack: str, name: str) -> None:
     """As Lambda would give it to them, with the region that it adds."""
     for region in ("us-east-1", "us-west-2"):
-        stack = f"Strongroom-dev-Api-{region}"
-        function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName=f"strongroom-dev-{name}")
+        place = f"Strongroom-dev-{stack}-{region}"
+        function = two_regions.one(place, "AWS::Lambda::Function", FunctionName=f"strongroom-dev-{name}")
         variables = {it: str(value) for it, value in function["Properties"]["Environment"]["Variables"].items()}
         parsed = environment.Environment.parse({**variables, environment.REGION: region})
         assert parsed.regions == ("us-east-1", "us-west-2")
         assert parsed.audit_buffer_events == 300_000
+        assert parsed.break_glass_approvals == 2
         assert parsed.tenants_of_account == {"111122223333": ("default",)}
         (role,) = parsed.roles["default"]
         assert (role.principal, role.prefix) == ("iam:arn:aws:iam::111122223333:role/app", "app")

@@ -208,6 +208,7 @@ def test_the_environment_is_what_the_functions_read(two_regions: Application, re
             "STRONGROOM_AUDIT_STREAM": "strongroom-dev-audit",
             "STRONGROOM_AUDIT_BUFFER": "strongroom-dev-audit-buffer",
             "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
+            "STRONGROOM_BREAK_GLASS_APPROVALS": "2",
             "STRONGROOM_TENANTS": f'{{"default":["{ACCOUNT}"]}}',
             "STRONGROOM_ROLES": '[{"prefix":"app/","principal":"iam:arn:aws:iam::111122223333:role/app",'
             '"role":"reader","tenant":"default"}]',
@@ -225,7 +226,7 @@ def test_concurrency_is_reserved_for_all_but_the_reader(one_region: Application)
     }
     assert reserved == {
         "strongroom-solo-reader": None, "strongroom-solo-admin": 5, "strongroom-solo-seeder": 2,
-        "strongroom-solo-drain": 2, "strongroom-solo-digests": 2,
+        "strongroom-solo-drain": 2, "strongroom-solo-digests": 2, "strongroom-solo-grants": 2,
     }  # fmt: skip
 
 

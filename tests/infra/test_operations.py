@@ -1,5 +1,5 @@
 from infra.naming import METRICS
-from strongroom_service.entry import admin, digests, drain, metrics, read
+from strongroom_service.entry import admin, digests, drain, grants, metrics, read
 from strongroom_service.entry.error_table import STATUS
 from strongroom_service.usecases.ports import Metric
 from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
@@ -14,6 +14,7 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
     alarms = one_region.resources(STACK, "AWS::CloudWatch::Alarm")
     assert {it["Properties"]["AlarmName"].removeprefix("strongroom-solo-") for it in alarms} == {
         "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "drain-errors", "drain-throttles",
+        "grants-errors", "grants-throttles", "grants-unanswered",
         "reader-audit-unavailable", "admin-audit-unavailable", "reader-audit-buffered", "admin-audit-buffered",
         "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "audit-buffer-stuck",
         "audit-drain-failing", "server-errors", "audit-throttled", "archive-late", "digests-errors",
@@ -56,7 +57,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
     written = {
         (metrics.NAMESPACE, metric, (*code, ("function", function), ("stage", "solo")))
         for metric in Metric
-        for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION, digests.FUNCTION)
+        for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION, digests.FUNCTION, grants.FUNCTION)
         for code in ([((metrics.CODE, it),) for it in STATUS] if metric is Metric.ERRORS else [()])
     }
     watched = []
@@ -65,7 +66,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
         if said["Namespace"] == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
             watched.append((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 11
+    assert len(watched) == 12
     assert set(watched) <= written
 
 

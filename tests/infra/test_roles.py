@@ -128,6 +128,23 @@ def test_the_sealer_reads_the_archive_and_stores_digests(two_regions: Applicatio
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_worker_of_grants_opens_no_value(two_regions: Application, region: str) -> None:
+    """It writes heads, requests and access sets, and holds no key that a secret is under."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    role = two_regions.one(stack, "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-grants")
+    items = {"BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query"}
+    assert grants(role) == {
+        "TendGrants": (
+            {f"dynamodb:{it}" for it in items},
+            {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-secrets"},
+            None,
+        ),
+        "WriteTableUnderItsKey": (TABLE_KEY, {"<TableKey>"}, via("dynamodb", region)),
+        **audited(region, "grants"),
+    }
+
+
 def test_the_seeder_puts_items_and_nothing_else(two_regions: Application) -> None:
     """It can write where it must and read nothing at all."""
     role = two_regions.one(
@@ -187,11 +204,13 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
         "strongroom-dev-us-east-1-archiver",
         "strongroom-dev-us-east-1-digests",
         "strongroom-dev-us-east-1-drain",
+        "strongroom-dev-us-east-1-grants",
         "strongroom-dev-us-east-1-reader",
         "strongroom-dev-us-east-1-seeder",
         "strongroom-dev-us-west-2-admin",
         "strongroom-dev-us-west-2-archiver",
         "strongroom-dev-us-west-2-digests",
         "strongroom-dev-us-west-2-drain",
+        "strongroom-dev-us-west-2-grants",
         "strongroom-dev-us-west-2-reader",
     ]

@@ -75,7 +75,11 @@ def test_the_seeder_opens_the_primary_for_writing(two_regions: Application) -> N
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
 @pytest.mark.parametrize(
     ("rule", "function", "every"),
-    [("drain-audit", "drain", "rate(1 minute)"), ("seal-audit", "digests", "rate(1 hour)")],
+    [
+        ("drain-audit", "drain", "rate(1 minute)"),
+        ("tend-grants", "grants", "rate(1 minute)"),
+        ("seal-audit", "digests", "rate(1 hour)"),
+    ],
 )
 def test_each_region_has_its_schedules(
     two_regions: Application, region: str, rule: str, function: str, every: str

@@ -14,6 +14,7 @@ from strongroom_service.usecases.promote import AliasMove, move_alias
 from strongroom_service.usecases.propose_version import Proposal, propose_version
 from strongroom_service.usecases.read_values import ReadItem, ReadValue, read_value
 from strongroom_service.usecases.register_secret import Registration, register_secret
+from tests.support.break_glass_fakes import FakeGrants
 from tests.support.fakes import (
     Failures,
     FakeAccess,
@@ -69,6 +70,7 @@ class Deployment:
             encryption=self.encryption,
             audit=self.audit,
             access=FakeAccess(self.policy),
+            grants=FakeGrants(store.table, self.failures),
             writership=self.writership,
             sleep=self.slept.append,
         )

@@ -20,6 +20,7 @@ from strongroom_service.usecases.ports import (
     Change,
     ChangeLost,
     Fetched,
+    GrantChange,
     HeadQuery,
     Listing,
     Page,
@@ -417,7 +418,9 @@ class FakeAccess:
     def policy_of(self, access_set: AccessSet) -> FakePolicy:
         raise NotImplementedError
 
-    def replace(self, before: AccessPointer | None, after: AccessSet, *, epoch: int) -> None:
+    def replace(
+        self, before: AccessPointer | None, after: AccessSet, *, epoch: int, grants: Sequence[GrantChange] = ()
+    ) -> None:
         raise NotImplementedError
 
 

@@ -2,14 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from strongroom_service.domain.access import AccessRequest, Decision
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, AccessSetBroken, PolicyEntry
 from strongroom_service.domain.errors import AccessSetUnavailable
 from strongroom_service.domain.roles import RoleBinding
-from strongroom_service.usecases.ports import Measurements, Metric, Policy
+from strongroom_service.usecases.ports import GrantChange, Measurements, Metric, Policy
 
 from .cedar.compile import check_policy
 from .cedar.policy import CedarPolicy
@@ -29,9 +29,16 @@ class AccessItems(Protocol):
         ...
 
     def replace(
-        self, tenant: str, before: AccessPointer | None, after: AccessPointer, document: bytes, *, epoch: int
+        self,
+        tenant: str,
+        before: AccessPointer | None,
+        after: AccessPointer,
+        document: bytes,
+        *,
+        epoch: int,
+        grants: Sequence[GrantChange] = (),
     ) -> None:
-        """Put another document in force. Raises `ChangeLost` or `RegionFenced`."""
+        """Put another document in force and change requests for grants. Raises `ChangeLost` or `RegionFenced`."""
         ...
 
 
@@ -82,9 +89,12 @@ class CedarAccess:
         except ValueError as error:
             raise self._broken() from error
 
-    def replace(self, before: AccessPointer | None, after: AccessSet, *, epoch: int) -> None:
+    def replace(
+        self, before: AccessPointer | None, after: AccessSet, *, epoch: int, grants: Sequence[GrantChange] = ()
+    ) -> None:
         """Put another set in force."""
-        self._items.replace(after.tenant, before, AccessPointer.to(after, epoch=epoch), after.encode(), epoch=epoch)
+        pointer = AccessPointer.to(after, epoch=epoch)
+        self._items.replace(after.tenant, before, pointer, after.encode(), epoch=epoch, grants=grants)
 
     def _compiled(self, tenant: str, pointer: AccessPointer | None) -> _Compiled:
         known = self._known.get(tenant)
@@ -97,15 +107,17 @@ class CedarAccess:
         return compiled
 
     def _read(self, tenant: str, pointer: AccessPointer | None) -> AccessSet:
+        initial = AccessSet.initial(tenant, self._initial.get(tenant, ()))
         if pointer is None:
-            return AccessSet.initial(tenant, self._initial.get(tenant, ()))
+            return initial
         document = self._items.document(tenant, pointer)
         if document is None:
             raise self._broken()
         try:
-            return AccessSet.decode(document, pointer, tenant=tenant)
+            found = AccessSet.decode(document, pointer, tenant=tenant)
         except AccessSetBroken as error:
             raise self._broken() from error
+        return replace(found, policies=initial.policies) if found.inherits else found
 
     def _broken(self) -> AccessSetUnavailable:
         self._measurements.count(Metric.ACCESS_BROKEN)

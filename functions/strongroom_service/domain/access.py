@@ -107,3 +107,5 @@ class Decision:
     """Whether a policy could not be evaluated, which denies whatever the others say."""
     asked: tuple[Action, ...] = ()
     """What was asked for, when it was asked for a caller."""
+    grant: str = ""
+    """The id of the grant without which it would have been denied; empty where something else allows it too."""

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from . import limits
-from .errors import InvalidRequest, NotFound, Violation
+from .errors import Conflict, InvalidRequest, NotFound, Violation
+from .grants import Grant, grant_as_json, grant_from_json
 from .roles import Role, RoleBinding
 
 _FORMAT: Final = 1
@@ -69,6 +70,10 @@ class AccessSet:
     policies: Mapping[str, PolicyEntry] = field(default_factory=lambda: MappingProxyType({}))
     groups: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     """The members' principal ids, by group."""
+    grants: Mapping[str, Grant] = field(default_factory=lambda: MappingProxyType({}))
+    """Break-glass grants, by their ids. One whose time is over allows nothing any more."""
+    inherits: bool = False
+    """Whether the policies are still those of the deployment's options: a grant in force changes no policy."""
 
     @classmethod
     def initial(cls, tenant: str, bindings: Iterable[RoleBinding]) -> "AccessSet":
@@ -76,7 +81,7 @@ class AccessSet:
         policies: dict[str, PolicyEntry] = {}
         for number, binding in enumerate(bindings, 1):
             policies[f"deployment-{number}"] = binding
-        return cls(tenant, 0, policies)
+        return cls(tenant, 0, policies, inherits=True)
 
     def groups_of(self, principal: str) -> list[str]:
         """The groups that a principal is a member of, sorted."""
@@ -113,18 +118,33 @@ class AccessSet:
         found = [Violation("group", f"must not be bound to a role; policy {bound[0]} binds it")] if bound else []
         return self._next(found, groups={name: it for name, it in self.groups.items() if name != group})
 
+    def with_grant(self, grant_id: str, grant: Grant) -> "AccessSet":
+        """The next revision, with a grant in force. Raises `Conflict` while there are too many."""
+        if len({*self.grants, grant_id}) > limits.MAX_GRANTS:
+            raise Conflict(f"The tenant has {limits.MAX_GRANTS} active grants; revoke one first.")
+        return self._next([], grants={**self.grants, grant_id: grant})
+
+    def without_grant(self, grant_id: str) -> "AccessSet":
+        """The next revision, without a grant; unchanged when there is none."""
+        if grant_id not in self.grants:
+            return self
+        return self._next([], grants={name: it for name, it in self.grants.items() if name != grant_id})
+
     def _next(
         self,
         violations: list[Violation],
         *,
         policies: Mapping[str, PolicyEntry] | None = None,
         groups: Mapping[str, frozenset[str]] | None = None,
+        grants: Mapping[str, Grant] | None = None,
     ) -> "AccessSet":
         changed = replace(
             self,
             revision=self.revision + 1,
             policies=self.policies if policies is None else policies,
             groups=self.groups if groups is None else groups,
+            grants=self.grants if grants is None else grants,
+            inherits=self.inherits and policies is None,
         )
         violations = violations + _beyond_limits(changed)
         if violations:
@@ -133,13 +153,18 @@ class AccessSet:
 
     def encode(self) -> bytes:
         """The document as it is stored: JSON with sorted keys."""
-        document = {
+        document: dict[str, Any] = {
             "format": _FORMAT,
             "tenant": self.tenant,
             "revision": self.revision,
             "policies": {name: policy_as_json(entry) for name, entry in self.policies.items()},
             "groups": {name: sorted(members) for name, members in self.groups.items()},
         }
+        # Left out where there are none: documents without grants stay what they were.
+        if self.grants:
+            document["grants"] = {name: grant_as_json(grant) for name, grant in self.grants.items()}
+        if self.inherits:
+            document["inherits"] = True
         return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -154,6 +179,8 @@ class AccessSet:
                 content["revision"],
                 {name: policy_from_json(entry) for name, entry in content["policies"].items()},
                 {name: frozenset(members) for name, members in content["groups"].items()},
+                {name: grant_from_json(entry) for name, entry in content.get("grants", {}).items()},
+                inherits=content.get("inherits", False) is True,
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             found = None

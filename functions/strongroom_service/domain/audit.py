@@ -74,6 +74,7 @@ class AuditAction(StrEnum):
     """A read that nothing but a grant allowed."""
     REQUEST_GRANT = "REQUEST_GRANT"
     APPROVE_GRANT = "APPROVE_GRANT"
+    REFUSE_GRANT = "REFUSE_GRANT"
     REVOKE_GRANT = "REVOKE_GRANT"
     END_GRANT = "END_GRANT"
     READ_GRANTS = "READ_GRANTS"

@@ -21,3 +21,8 @@ def secret_id(randomness: bytes) -> str:
 def random_name(randomness: bytes) -> str:
     """A random name for a chain or a key: 128 bits as hex (16 bytes)."""
     return randomness[:16].hex()
+
+
+def grant_id(now: datetime, randomness: bytes) -> str:
+    """The id of a request for a grant: `bg_` and a UUID version 7, so that ids are in the order of their time."""
+    return f"bg_{uuid7(now, randomness)}"

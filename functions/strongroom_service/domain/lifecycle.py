@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from . import limits
 from .errors import Conflict, StaleExpectation, VersionDestroyed, VersionDisabled, VersionExpired
 from .names import Alias, SecretName
-from .secret import ClientToken, Envelope, Head, SecretStatus, VersionRecord, VersionStatus
+from .secret import ClientToken, Envelope, Head, RotationDue, SecretStatus, VersionRecord, VersionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,16 @@ def promote(head: Head, number: int, *, envelope: Envelope, epoch: int, now: dat
         aliases[Alias.PREVIOUS] = before
     aliases[Alias.CURRENT] = number
     envelopes = {**head.envelopes, number: envelope}
-    return _next(head, epoch=epoch, now=now, versions=versions, aliases=aliases, envelopes=envelopes)
+    due = head.rotation_due
+    return _next(
+        head,
+        epoch=epoch,
+        now=now,
+        versions=versions,
+        aliases=aliases,
+        envelopes=envelopes,
+        rotation_due=None if due and number > due.version else due,
+    )
 
 
 def stage(head: Head, number: int, *, envelope: Envelope, epoch: int, now: datetime) -> Head:
@@ -296,6 +305,7 @@ def purge(head: Head, *, epoch: int, now: datetime) -> Head:
         client_tokens=(),
         deleted_at=head.deleted_at or now,
         restore_until=None,
+        rotation_due=None,
     )
 
 
@@ -314,6 +324,25 @@ def rewrap(head: Head, rewrapped: Mapping[int, Rewrapped], *, epoch: int, now: d
         if number in envelopes:
             envelopes[number] = anew.envelope
     return _next(head, epoch=epoch, now=now, versions=versions, envelopes=envelopes)
+
+
+def flag_rotation(head: Head, due: RotationDue, *, read_at: datetime, epoch: int, now: datetime) -> Head:
+    """Note that a value has become known and ought to be replaced.
+
+    Unchanged when that has happened since it was read, when as much is noted already, or when there is no value left.
+    """
+    current = head.aliases.get(Alias.CURRENT)
+    record = head.versions.get(current) if current is not None else None
+    promoted_at = record.promoted_at if record else None
+    is_replaced = current is not None and current > due.version and promoted_at is not None and promoted_at > read_at
+    if head.status is SecretStatus.PURGED or is_replaced:
+        return head
+    before = head.rotation_due
+    if before is not None:
+        if before.version >= due.version:
+            return head
+        due = replace(before, version=due.version)
+    return _next(head, epoch=epoch, now=now, rotation_due=due)
 
 
 def remember(head: Head, digest: str | None, *, operation: str, version_number: int, now: datetime) -> Head:

@@ -84,6 +84,25 @@ ACCESS_POINTER_COPIES: Final = 8
 KEPT_ACCESS_SETS: Final = 20
 """Revisions that stay stored: a region whose pointer is late still finds its set."""
 
+GRANT_ID_PATTERN: Final = r"^bg_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+MAX_GRANT_MINUTES: Final = 60
+MAX_GRANTS: Final = 100
+"""Grants of a tenant that are active at once."""
+MAX_PENDING_GRANTS: Final = 20
+"""Requests of a principal that wait at once, among the tenant's latest: nobody buries the others' under their own."""
+PENDING_LOOKED_AT: Final = 100
+MAX_REASON_LENGTH: Final = 1024
+MAX_TICKET_LENGTH: Final = 128
+GRANT_REQUEST_TIME: Final = timedelta(hours=1)
+"""For so long a request waits for its approvals."""
+GRANT_SETTLING_TIME: Final = timedelta(hours=6)
+"""For so long after its end the audit is searched for reads under a grant: records wait out an outage of the stream."""
+GRANT_SEARCH_EVERY: Final = timedelta(minutes=1)
+GRANT_SEARCH_MARGIN: Final = timedelta(minutes=15)
+"""Searched before and after the time that a grant was active: clocks differ, and a revocation travels."""
+MAX_GRANT_READS: Final = 400
+"""Secrets that a grant's list names; each of those read is flagged, however many there are."""
+
 MAX_BODY_DEPTH: Final = 16
 """Nesting of a JSON request body; deeper ones exhaust the parser's stack."""
 

@@ -103,6 +103,18 @@ class ClientToken:
 
 
 @dataclass(frozen=True, slots=True)
+class RotationDue:
+    """Why a secret's value ought to be replaced. Promoting a later version answers it."""
+
+    since: datetime
+    reason: str
+    """`break-glass`: it was read under a grant."""
+    grant_id: str
+    version: int
+    """The highest version concerned."""
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """A secret. Values of this type are never changed; `lifecycle` derives the next one."""
 
@@ -124,6 +136,7 @@ class Head:
     client_tokens: tuple[ClientToken, ...] = ()
     deleted_at: datetime | None = None
     restore_until: datetime | None = None
+    rotation_due: RotationDue | None = None
 
     @property
     def token(self) -> ConsistencyToken:

@@ -3,6 +3,7 @@
 import time
 
 from strongroom_service.adapters.aws_client import AwsClient
+from strongroom_service.adapters.dynamodb.grant_items import DynamoGrantStore
 from strongroom_service.adapters.dynamodb.store import DynamoSecretStore
 from strongroom_service.adapters.system import SystemClock, SystemRandomness
 from strongroom_service.adapters.writership import ConfiguredWriter
@@ -24,6 +25,8 @@ def write_ports(environment: Environment, measurements: Measurements) -> WritePo
         encryption=encryption(environment, client, randomness=randomness, measurements=measurements),
         audit=audit_log(environment, client, randomness=randomness, measurements=measurements),
         access=access_control(environment, client, randomness=randomness, measurements=measurements),
+        grants=DynamoGrantStore(client=client, table=environment.table, randomness=randomness),
+        required_approvals=environment.break_glass_approvals,
         writership=ConfiguredWriter(region=environment.writer_region, epoch=INITIAL_EPOCH),
         sleep=time.sleep,
     )

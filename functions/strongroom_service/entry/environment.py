@@ -22,6 +22,8 @@ DIGEST_KEY: Final = "STRONGROOM_DIGEST_KEY"
 REGIONS: Final = "STRONGROOM_REGIONS"
 TENANTS: Final = "STRONGROOM_TENANTS"
 ROLES: Final = "STRONGROOM_ROLES"
+BREAK_GLASS_APPROVALS: Final = "STRONGROOM_BREAK_GLASS_APPROVALS"
+ANNOUNCEMENTS: Final = "STRONGROOM_ANNOUNCEMENTS"
 REGION: Final = "AWS_REGION"
 
 INITIAL_EPOCH: Final = 1
@@ -52,6 +54,8 @@ class Environment:
     tenants_of_account: Mapping[str, tuple[str, ...]]
     roles: Mapping[str, tuple[RoleBinding, ...]]
     """Who may what in each tenant until its first access set is written."""
+    break_glass_approvals: int = 0
+    """How many others have to approve a grant; 0, or absent: none can be asked for."""
 
     @classmethod
     def parse(cls, variables: Mapping[str, str]) -> "Environment":
@@ -68,6 +72,7 @@ class Environment:
             audit_buffer_events=whole_number(variables, AUDIT_BUFFER_EVENTS),
             tenants_of_account=_accounts(_json(variables, TENANTS)),
             roles=_roles(_json(variables, ROLES)),
+            break_glass_approvals=_approvals(variables),
         )
 
 
@@ -85,6 +90,12 @@ def whole_number(variables: Mapping[str, str], name: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) == 0:
         raise EnvironmentInvalidError(f"{name} must be a whole number of at least 1")
     return int(text)
+
+
+def _approvals(variables: Mapping[str, str]) -> int:
+    if variables.get(BREAK_GLASS_APPROVALS, "0") in {"", "0"}:
+        return 0
+    return whole_number(variables, BREAK_GLASS_APPROVALS)
 
 
 def _regions(variables: Mapping[str, str]) -> tuple[str, ...]:

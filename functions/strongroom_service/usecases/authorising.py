@@ -36,6 +36,7 @@ def decide(
         tuple(dict.fromkeys(reason for it in chosen for reason in it.reasons)),
         is_broken=any(it.is_broken for it in decisions),
         asked=tuple(actions),
+        grant="" if denied else next((it.grant for it in decisions if it.grant), ""),
     )
 
 

@@ -22,6 +22,8 @@ class Query:
     prefix: str = ""
     tag: str | None = None
     include_deleted: bool = False
+    rotation_due: bool = False
+    """Only those whose value ought to be replaced."""
     cursor: str | None = None
     limit: int
 
@@ -67,6 +69,8 @@ def list_secrets(query: Query, *, caller: Caller, ports: WritePorts) -> Listed:
 def _is_wanted(head: Head, query: Query) -> bool:
     if head.status is SecretStatus.DELETED and not query.include_deleted:
         return False
+    if query.rotation_due and head.rotation_due is None:
+        return False
     if query.tag is not None:
         key, has_value, value = query.tag.partition("=")
         if key not in head.tags or (has_value and head.tags[key] != value):
@@ -75,5 +79,5 @@ def _is_wanted(head: Head, query: Query) -> bool:
 
 
 def _scope(query: Query) -> CursorScope:
-    conditions = (query.prefix, query.tag or "", str(query.include_deleted))
+    conditions = (query.prefix, query.tag or "", str(query.include_deleted), str(query.rotation_due))
     return CursorScope("cursor", query.namespace, conditions)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from strongroom_service.domain.access import AccessRequest, Decision
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
 from strongroom_service.domain.audit import AuditEvent, Receipt
+from strongroom_service.domain.break_glass import BreakGlass
 from strongroom_service.domain.digest import ArchivedVersion
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
@@ -247,6 +248,8 @@ class Metric(StrEnum):
     AUDIT_WAITING = "AuditWaiting"
     """Events in the buffer."""
     AUDIT_DRAINED = "AuditDrained"
+    GRANTS_UNANSWERED = "GrantsUnanswered"
+    """Searches for what was read under a grant that not every region's audit answered."""
     ACCESS_BROKEN = "AccessBroken"
     """Access sets that could not be read or evaluated: their requests were refused."""
     DIGESTS = "Digests"
@@ -449,13 +452,86 @@ class AccessControl(Protocol):
         """The policy that a set would be."""
         ...
 
-    def replace(self, before: AccessPointer | None, after: AccessSet, *, epoch: int) -> None:
-        """Put another set in force.
+    def replace(
+        self, before: AccessPointer | None, after: AccessSet, *, epoch: int, grants: Sequence["GrantChange"] = ()
+    ) -> None:
+        """Put another set in force, and change requests for grants: all at once, or nothing.
 
         Raises:
-            ChangeLost: `before` is not in force any more.
+            ChangeLost: `before` is not in force any more, or a request has changed meanwhile.
             RegionFenced: the fence is closed or carries another epoch.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GrantChange:
+    """A change of one request for a grant, refused when `before` is no longer what is stored."""
+
+    before: BreakGlass | None
+    after: BreakGlass
+    token: str | None = None
+    """Digest of the client token that a new request is made with; the change is refused when it was used before."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPage:
+    """Some of a tenant's requests, the latest first."""
+
+    requests: tuple[BreakGlass, ...]
+    last: str | None
+    """The id to go on after; None at the end."""
+
+
+class GrantStore(Protocol):
+    """Requests for grants. Reads are strongly consistent. All raise `StoreUnavailable` or `Throttled`."""
+
+    def load(self, tenant: str, grant_id: str) -> BreakGlass | None:
+        """A request."""
+        ...
+
+    def find(self, tenant: str, token: str) -> BreakGlass | None:
+        """The request that was made with a client token of this digest."""
+        ...
+
+    def page(self, tenant: str, *, after: str | None, limit: int) -> GrantPage:
+        """A page of requests."""
+        ...
+
+    def open_requests(self) -> Sequence[tuple[str, str]]:
+        """Tenant and id of every request about which something is still to be done."""
+        ...
+
+    def commit(self, change: GrantChange, *, epoch: int) -> None:
+        """Store a change that puts no grant in force and takes none away.
+
+        Raises:
+            ChangeLost: the request has changed meanwhile, or its client token was used.
+            RegionFenced: the fence is closed or carries another epoch.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Something that people are told at once. Names and ids only, never a value."""
+
+    event_id: str
+    """Of the audit record that it is about: who hears it twice can tell."""
+    title: str
+    text: str
+    attributes: Mapping[str, str]
+
+
+class NotAnnounced(Exception):  # not an error of a caller: the batch of records is tried again
+    """An announcement was not taken."""
+
+
+class Announcements(Protocol):
+    """Where announcements go."""
+
+    def publish(self, announcement: Announcement) -> None:
+        """Hand one over; raises `NotAnnounced`."""
         ...
 
 
@@ -500,6 +576,9 @@ class WritePorts:
     encryption: Encryption
     audit: AuditLog
     access: AccessControl
+    grants: GrantStore
+    required_approvals: int = 0
+    """How many others have to approve a grant; 0: none can be asked for."""
     writership: Writership
     sleep: "Sleep" = field(repr=False)
 

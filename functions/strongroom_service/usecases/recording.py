@@ -45,6 +45,11 @@ class Subject:
     version: int = 0
 
 
+def _used(action: AuditAction, decision: Decision) -> AuditAction:
+    """A value that is read by a grant alone is a use of that grant."""
+    return AuditAction.BREAK_GLASS if action is AuditAction.READ and decision.grant else action
+
+
 class Recorder:
     """The events of one operation: same caller, same operationId."""
 
@@ -68,7 +73,7 @@ class Recorder:
             path=subject.path,
             secret_id=subject.secret_id,
             version=subject.version,
-            action=self.action,
+            action=_used(self.action, decision),
             allowed=decision.allowed,
             reasons=decision.reasons,
             outcome=outcome,

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
 from infra.local.demo.cast import ENVIRONMENT, PATH, VALUES, Cast
+from infra.local.demo.emergency import Emergency
 from infra.local.demo.outages import Outages
 from infra.local.demo.proof import Proof
 from infra.local.demo.show import Show, Step, expect
@@ -30,8 +31,11 @@ class Story:
         self._store()
         self._read()
         self._refuse()
+        emergency = Emergency(self._cast)
+        emergency.begin()
         Outages(self._cast).tell()
         self._account()
+        emergency.end()
         Proof(self._cast).tell()
 
     def _store(self) -> None:

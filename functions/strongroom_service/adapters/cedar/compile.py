@@ -9,6 +9,7 @@ import cedarpy
 from strongroom_service.domain import limits
 from strongroom_service.domain.access_set import AccessSet, CedarText, PolicyEntry
 from strongroom_service.domain.errors import InvalidRequest, Violation
+from strongroom_service.domain.grants import reason_of
 
 from .schema import schema
 
@@ -17,8 +18,9 @@ _OWN_NAME: Final = re.compile(r"^for policy `policy0`, ")
 
 
 def compile_policies(access_set: AccessSet) -> cedarpy.PolicySet:
-    """The policies, parsed. Raises `ValueError` for what is not Cedar."""
+    """The policies and the grants, parsed. Raises `ValueError` for what is not Cedar."""
     policies = {name: _as_json(entry) for name, entry in access_set.policies.items()}
+    policies |= {reason_of(grant_id): grant.as_cedar() for grant_id, grant in access_set.grants.items()}
     return cedarpy.PolicySet.from_json_str(
         json.dumps({"staticPolicies": policies, "templates": {}, "templateLinks": []})
     )

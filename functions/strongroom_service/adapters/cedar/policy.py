@@ -14,6 +14,7 @@ import cedarpy
 
 from strongroom_service.domain.access import AccessRequest, Decision, Resource
 from strongroom_service.domain.access_set import AccessSet
+from strongroom_service.domain.grants import REASON_PREFIX, Grant
 from strongroom_service.domain.roles import ANY_ENVIRONMENT, RoleBinding
 
 from .compile import compile_policies
@@ -36,6 +37,9 @@ class CedarPolicy:
         self._labels = {
             name: entry.label for name, entry in access_set.policies.items() if isinstance(entry, RoleBinding)
         }
+        self._grants: dict[str, list[tuple[str, Grant]]] = {}
+        for grant_id, grant in access_set.grants.items():
+            self._grants.setdefault(grant.principal, []).append((grant_id, grant))
         # Who reads a secret reads it again: parsing its place among the entities costs a third of a decision.
         self._entities = lru_cache(_REMEMBERED)(self._parse_entities)
 
@@ -48,7 +52,7 @@ class CedarPolicy:
                 "principal": {"type": "Principal", "id": request.principal},
                 "action": {"type": "Action", "id": str(request.action)},
                 "resource": _uid(request.resource),
-                "context": _context(request),
+                "context": _context(request, grant=self._grant_of(request)),
             },
             self._policies,
             self._entities(request.principal, request.resource),
@@ -57,7 +61,17 @@ class CedarPolicy:
         if diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
             return Decision(allowed=False, reasons=(BROKEN,), is_broken=True)
         reasons = sorted(diagnostics.reasons)
-        return Decision(result.allowed, tuple(map(self._label, reasons)) or (NO_PERMIT,))
+        grant = _grant_alone(reasons) if result.allowed and request.principal in self._grants else ""
+        return Decision(result.allowed, tuple(map(self._label, reasons)) or (NO_PERMIT,), grant=grant)
+
+    def _grant_of(self, request: AccessRequest) -> str:
+        """The id of the principal's active grant over the resource, of several the one that lasts longest."""
+        lasting = [
+            (grant.until, grant_id)
+            for grant_id, grant in self._grants.get(request.principal, ())
+            if grant.is_active(request.time) and grant.scope.covers(request.resource)
+        ]
+        return max(lasting)[1] if lasting else ""
 
     def _label(self, policy_id: str) -> str:
         """A policy's id, with the role that it binds."""
@@ -68,6 +82,13 @@ class CedarPolicy:
         groups = [{"type": "Group", "id": group} for group in self._groups(principal)]
         entities = [{"uid": {"type": "Principal", "id": principal}, "attrs": {}, "parents": groups}, *_place(resource)]
         return cedarpy.Entities.from_json_str(json.dumps(entities))
+
+
+def _grant_alone(reasons: list[str]) -> str:
+    """The first grant that permits, if nothing but grants does."""
+    if all(reason.startswith(REASON_PREFIX) for reason in reasons):
+        return reasons[0].removeprefix(REASON_PREFIX)
+    return ""
 
 
 def _uid(resource: Resource) -> dict[str, str]:
@@ -108,7 +129,7 @@ def _entity(uid: dict[str, str], *parents: dict[str, str]) -> dict[str, Any]:
     return {"uid": uid, "attrs": {}, "parents": list(parents)}
 
 
-def _context(request: AccessRequest) -> str:
+def _context(request: AccessRequest, *, grant: str) -> str:
     return json.dumps(
         {
             "sourceAddress": {"__extn": {"fn": "ip", "arg": _address(request.source_ip)}},
@@ -116,7 +137,7 @@ def _context(request: AccessRequest) -> str:
             "region": request.region,
             "authentication": request.authentication,
             "authenticationAge": request.authentication_age,
-            "grant": "",
+            "grant": grant,
         }
     )
 

@@ -17,6 +17,7 @@ from strongroom_service.domain.secret import (
     Envelope,
     Head,
     NamespaceKeys,
+    RotationDue,
     SecretStatus,
     VersionRecord,
     VersionStatus,
@@ -61,6 +62,7 @@ def decode_head(item: Item, name: SecretName) -> Head:
     """A head from its item, or from its projection in the index. Raises `IntegrityFailure`."""
     try:
         deleted_at, restore_until = item.get(at.DELETED_AT), item.get(at.RESTORE_UNTIL)
+        due = item.get(at.ROTATION_DUE)
         return Head(
             name=name,
             secret_id=item[at.SECRET_ID]["S"],
@@ -80,6 +82,7 @@ def decode_head(item: Item, name: SecretName) -> Head:
             updated_at=from_rfc3339(item[at.UPDATED_AT]["S"]),
             deleted_at=_time(deleted_at),
             restore_until=_time(restore_until),
+            rotation_due=_decode_due(due["M"]) if due else None,
         )
     except (KeyError, TypeError, ValueError):
         raise IntegrityFailure from None
@@ -111,6 +114,8 @@ def encode_head(head: Head) -> dict[str, AttributeValue]:
         item[at.DELETED_AT] = {"S": rfc3339(head.deleted_at)}
     if head.restore_until:
         item[at.RESTORE_UNTIL] = {"S": rfc3339(head.restore_until)}
+    if head.rotation_due:
+        item[at.ROTATION_DUE] = {"M": _encode_due(head.rotation_due)}
     return item
 
 
@@ -221,6 +226,24 @@ def _encode_token(token: ClientToken) -> dict[str, AttributeValue]:
         at.OPERATION: {"S": token.operation},
         at.VERSION: {"N": str(token.version_number)},
         at.USED_AT: {"S": rfc3339(token.used_at)},
+    }
+
+
+def _decode_due(raw: Item) -> RotationDue:
+    return RotationDue(
+        since=from_rfc3339(raw[at.SINCE]["S"]),
+        reason=raw[at.REASON]["S"],
+        grant_id=raw[at.GRANT_ID]["S"],
+        version=int(raw[at.VERSION]["N"]),
+    )
+
+
+def _encode_due(due: RotationDue) -> dict[str, AttributeValue]:
+    return {
+        at.SINCE: {"S": rfc3339(due.since)},
+        at.REASON: {"S": due.reason},
+        at.GRANT_ID: {"S": due.grant_id},
+        at.VERSION: {"N": str(due.version)},
     }
 
 

@@ -72,6 +72,7 @@ class SecretsItem(Model):
     updated_at = UnicodeAttribute(null=True, attr_name=at.UPDATED_AT)
     deleted_at = UnicodeAttribute(null=True, attr_name=at.DELETED_AT)
     restore_until = UnicodeAttribute(null=True, attr_name=at.RESTORE_UNTIL)
+    rotation_due = RawAttribute("M", attr_name=at.ROTATION_DUE)
     epoch = NumberAttribute(null=True, attr_name=at.EPOCH)
     revision = NumberAttribute(null=True, attr_name=at.REVISION)
     envelope = RawAttribute("M", attr_name=at.ENVELOPE)

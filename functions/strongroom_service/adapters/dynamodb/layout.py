@@ -10,6 +10,9 @@
 | access set's pointer | `A#<tenant>` | `POINTER#<copy>` |
 | stored access sets | `A#<tenant>` | `HISTORY` |
 | access set's chunk | `A#<tenant>` | `SET#<revision, 20 digits>#<digest>#<chunk>` |
+| request for a grant | `G#<tenant>` | `REQUEST#<id>` |
+| its client token | `G#<tenant>` | `TOKEN#<digest>` |
+| open request | `G` | `<tenant>#<id>` |
 
 Neither tenants, environments nor paths can contain `#`, so no two names meet in one key.
 """
@@ -49,6 +52,7 @@ DELETED_AT: Final = "deletedAt"
 RESTORE_UNTIL: Final = "restoreUntil"
 EPOCH: Final = "epoch"
 REVISION: Final = "revision"
+ROTATION_DUE: Final = "rotationDue"
 
 PROJECTED: Final = (
     SECRET_ID,
@@ -64,6 +68,7 @@ PROJECTED: Final = (
     DELETED_AT,
     EPOCH,
     REVISION,
+    ROTATION_DUE,
 )
 """What the index `byPath` holds of a head besides keys: metadata and aliases, never an envelope."""
 
@@ -91,6 +96,33 @@ OPEN: Final = "open"
 
 CHUNKS: Final = "chunks"
 STORED: Final = "stored"
+
+SINCE: Final = "since"
+REASON: Final = "reason"
+GRANT_ID: Final = "grantId"
+
+REQUESTER: Final = "requester"
+PREFIX: Final = "prefix"
+TICKET: Final = "ticket"
+MINUTES: Final = "minutes"
+REQUIRED: Final = "required"
+REQUESTED_AT: Final = "requestedAt"
+APPROVALS: Final = "approvals"
+PRINCIPAL: Final = "principal"
+TIME: Final = "time"
+ACTIVE_FROM: Final = "activeFrom"
+UNTIL: Final = "until"
+CLOSED_AT: Final = "closedAt"
+CLOSED_BY: Final = "closedBy"
+SETTLING: Final = "settling"
+DUE: Final = "due"
+SCANS: Final = "scans"
+READS: Final = "reads"
+UNANSWERED: Final = "unanswered"
+SETTLED: Final = "settled"
+
+GRANT_PREFIX: Final = "REQUEST#"
+OPEN_GRANTS: Final = "G"
 
 CONTROL_PK: Final = "PK"
 CONTROL_LEASE: Final = "LEASE"
@@ -154,6 +186,27 @@ def access_history_key(tenant: str) -> Key:
 def access_chunk_key(tenant: str, pointer: AccessPointer, chunk: int) -> Key:
     """Where a part of an access set lies. The digest keeps apart what two writers may once have given one revision."""
     return Key(f"A#{tenant}", f"SET#{pointer.revision:020d}#{pointer.digest}#{chunk}")
+
+
+def grant_key(tenant: str, grant_id: str) -> Key:
+    """Where a request for a grant lies: ids begin with their time, so a tenant's requests lie in its order."""
+    return Key(f"G#{tenant}", f"{GRANT_PREFIX}{grant_id}")
+
+
+def grant_token_key(tenant: str, digest: str) -> Key:
+    """Where it lies which request a client token has made."""
+    return Key(f"G#{tenant}", f"TOKEN#{digest}")
+
+
+def open_grant_key(tenant: str, grant_id: str) -> Key:
+    """Where a request is listed, among those of all tenants, until nothing is left to do about it."""
+    return Key(OPEN_GRANTS, f"{tenant}#{grant_id}")
+
+
+def parse_open_grant(sk: str) -> tuple[str, str]:
+    """Tenant and id of an open request."""
+    tenant, _, grant_id = sk.partition("#")
+    return tenant, grant_id
 
 
 def namespace_attribute(name: SecretName) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from strongroom_service.domain import limits
 from strongroom_service.domain.names import Alias
 from strongroom_service.domain.secret import Head, SecretStatus, VersionStatus
 from strongroom_service.domain.times import rfc3339
@@ -50,6 +51,19 @@ class SecretRegistered(Answer):
         )
 
 
+GrantIdentifier = Annotated[
+    str, Field(pattern=limits.GRANT_ID_PATTERN, examples=["bg_0197f6b1-4f6c-7b1e-9d43-1f6f6f0f3c11"])
+]
+
+
+class Due(Answer):
+    """Why a secret's value ought to be replaced; promoting a later version answers it."""
+
+    since: Time
+    reason: Annotated[str, Field(examples=["break-glass"], description="`break-glass`: it was read under a grant.")]
+    grant_id: GrantIdentifier
+
+
 class SecretSummary(Answer):
     """A secret's metadata, as listings have it."""
 
@@ -66,6 +80,7 @@ class SecretSummary(Answer):
     updated_at: Time
     deleted_at: Time | None
     consistency_token: Token
+    rotation_due: Annotated[Due | None, Field(description="null: as far as is known, nobody had it by a grant.")]
 
     @classmethod
     def of(cls, head: Head) -> "SecretSummary":
@@ -86,6 +101,7 @@ class SecretMetadata(SecretSummary):
 
 
 def _summary(head: Head) -> dict[str, object]:
+    due = head.rotation_due
     return {
         "secret_id": head.secret_id,
         "path": head.name.secret_path,
@@ -100,6 +116,7 @@ def _summary(head: Head) -> dict[str, object]:
         "updated_at": rfc3339(head.updated_at),
         "deleted_at": rfc3339(head.deleted_at) if head.deleted_at else None,
         "consistency_token": str(head.token),
+        "rotation_due": Due(since=rfc3339(due.since), reason=due.reason, grant_id=due.grant_id) if due else None,
     }
 
 

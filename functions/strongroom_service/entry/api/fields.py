@@ -88,6 +88,14 @@ def _is_tag_value(text: str) -> bool:
     return _is_free_text(text, max_length=limits.MAX_TAG_VALUE_LENGTH)
 
 
+def _is_reason(text: str) -> bool:
+    return bool(text.strip()) and _is_free_text(text, max_length=limits.MAX_REASON_LENGTH)
+
+
+def _is_ticket(text: str) -> bool:
+    return bool(text.strip()) and _is_free_text(text, max_length=limits.MAX_TICKET_LENGTH)
+
+
 def _is_tag_condition(text: str) -> bool:
     key, _, value = text.partition("=")
     return bool(_TAG_KEY.fullmatch(key)) and _is_tag_value(value)
@@ -245,6 +253,43 @@ def whole_number(low: int, high: int) -> TextRule:
     schema = {"type": "integer", "minimum": low, "maximum": high}
     return TextRule(accepts, f"must be a whole number from {low} to {high}", schema)
 
+
+GRANT_ID: Final = matches(
+    limits.GRANT_ID_PATTERN,
+    "must be bg_ and a UUID in lower case",
+    examples=["bg_0197f6b1-4f6c-7b1e-9d43-1f6f6f0f3c11"],
+)
+GrantId = Annotated[str, GRANT_ID]
+GrantPrefix = Annotated[
+    str,
+    TextRule(
+        lambda text: text != "" and is_prefix(text),
+        f"must be whole segments of a path, at least one; a path {PATH_RULE}",
+        {
+            "pattern": r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/?$",
+            "minLength": 1,
+            "maxLength": limits.MAX_PATH_LENGTH + 1,
+            "examples": ["payments"],
+        },
+    ),
+]
+GrantReason = Annotated[
+    str,
+    TextRule(
+        _is_reason,
+        f"must be 1 to {limits.MAX_REASON_LENGTH} characters, not all blank, without control characters",
+        {"pattern": _FREE_TEXT, "minLength": 1, "maxLength": limits.MAX_REASON_LENGTH},
+    ),
+]
+Ticket = Annotated[
+    str,
+    TextRule(
+        _is_ticket,
+        f"must be 1 to {limits.MAX_TICKET_LENGTH} characters, not all blank, without control characters",
+        {"pattern": _FREE_TEXT, "minLength": 1, "maxLength": limits.MAX_TICKET_LENGTH, "examples": ["INC-4711"]},
+    ),
+]
+GrantMinutes = Annotated[int, Field(ge=1, le=limits.MAX_GRANT_MINUTES, examples=[15])]
 
 RewrapLimit = Annotated[int, Field(ge=1, le=limits.MAX_REWRAP_SECRETS)]
 PageSize = Annotated[str, whole_number(1, limits.MAX_PAGE_SIZE)]

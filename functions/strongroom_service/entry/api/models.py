@@ -188,6 +188,37 @@ class RewrapRequest(Body):
     limit: Annotated[f.RewrapLimit, Field(description="Secrets looked at in one call.")] = limits.DEFAULT_REWRAP_SECRETS
 
 
+def _one_scope(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    _without_null(schema, model)
+    schema["oneOf"] = [{"required": ["path"]}, {"required": ["prefix"]}]
+
+
+class BreakGlassRequest(MutationBody):
+    """Which secrets somebody has to read without a role for it, for how long, and why."""
+
+    model_config = ConfigDict(json_schema_extra=_one_scope)
+
+    environment: f.Environment
+    path: Annotated[f.Path | None, Field(description="One secret; this or prefix.")] = None
+    prefix: Annotated[f.GrantPrefix | None, Field(description="All secrets at or below these segments.")] = None
+    reason: f.GrantReason
+    ticket: f.Ticket
+    minutes: Annotated[f.GrantMinutes, Field(description="From the last approval on.")]
+
+    @model_validator(mode="after")
+    def _has_one_scope(self) -> "BreakGlassRequest":
+        if (self.path is None) == (self.prefix is None):
+            raise PydanticCustomError(f.RULE, "must have exactly one of path, prefix")
+        return self
+
+
+class ListGrantsQuery(Strict):
+    """Where to go on with the list."""
+
+    cursor: Annotated[f.GrantId | None, Field(description="nextCursor of the page before.")] = None
+    limit: Annotated[f.PageSize, Field(description="Requests looked at for one page.")] = str(limits.DEFAULT_PAGE_SIZE)
+
+
 class ListSecretsQuery(Strict):
     """Which secrets to list."""
 
@@ -195,6 +226,7 @@ class ListSecretsQuery(Strict):
     prefix: Annotated[f.Prefix, Field(description="How the paths begin.")] = ""
     tag: Annotated[f.TagCondition | None, Field(description="A tag's key, or key=value.")] = None
     include_deleted: Annotated[f.Flag, Field(description="List deleted secrets too.")] = "false"
+    rotation_due: Annotated[f.Flag, Field(description="List only secrets whose value ought to be replaced.")] = "false"
     cursor: Annotated[f.Cursor | None, Field(description="nextCursor of the page before.")] = None
     limit: Annotated[f.PageSize, Field(description="Secrets looked at for one page.")] = str(limits.DEFAULT_PAGE_SIZE)
 

@@ -20,7 +20,7 @@ from strongroom_service.usecases.ports import WritePorts
 
 from .errors import refusal_of
 from .events import original_event
-from .fields import CLIENT_TOKEN, SecretId, VersionNumberText
+from .fields import CLIENT_TOKEN, GrantId, SecretId, VersionNumberText
 from .models import Body, MutationBody, Strict
 
 BodyT = TypeVar("BodyT", bound=Body)
@@ -69,6 +69,14 @@ async def target_of(
 async def number_of(version_number: Annotated[VersionNumberText, Path(alias="versionNumber")]) -> int:
     """The path's version number."""
     return int(version_number)
+
+
+async def grant_of(
+    caller: Annotated[Caller, Depends(identified)], grant_id: Annotated[GrantId, Path(alias="grantId")]
+) -> str:
+    """The path's id of a request for a grant. The caller is known first: a stranger learns no rules."""
+    del caller
+    return grant_id
 
 
 class JsonBody(Generic[BodyT]):

@@ -52,6 +52,7 @@ async def list_page(call: Calling, query: Annotated[ListSecretsQuery, Depends(Qu
             prefix=query.prefix,
             tag=query.tag,
             include_deleted=query.include_deleted == "true",
+            rotation_due=query.rotation_due == "true",
             cursor=query.cursor,
             limit=int(query.limit),
         ),

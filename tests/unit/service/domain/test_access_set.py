@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from strongroom_service.domain import limits
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, AccessSetBroken, CedarText
 from strongroom_service.domain.errors import InvalidRequest, NotFound
+from strongroom_service.domain.grants import Grant, GrantScope
 from strongroom_service.domain.roles import Role, RoleBinding
 
 READER = RoleBinding(role=Role.READER, principal="iam:app", environment="prod", prefix="payments")
@@ -36,6 +38,61 @@ def test_a_set_is_read_as_it_was_stored() -> None:
         .with_group("team", ["iam:b", "iam:ü"])
     )
     assert AccessSet.decode(stored.encode(), pointer_to(stored), tenant="default") == stored
+
+
+GRANT = Grant(
+    principal="iam:responder",
+    scope=GrantScope(environment="prod", prefix="payments"),
+    until=datetime(2030, 1, 1, 12, 15, tzinfo=UTC),
+)
+ONE_PATH = replace(GRANT, scope=GrantScope(environment="prod", path="payments/db-password"))
+
+
+def test_the_stored_format_is_what_it_was_and_grants_are_added_to_it() -> None:
+    """The known answers: a document without grants, as ever; one with them."""
+    before = (
+        b'{"format":1,"groups":{"team":["iam:a"]},"policies":{"readers":{"environment":"prod","prefix":"payments",'
+        b'"principal":"iam:app","role":"reader"}},"revision":2,"tenant":"default"}'
+    )
+    stored = EMPTY.with_policy("readers", READER).with_group("team", ["iam:a"])
+    assert stored.encode() == before
+    assert AccessSet.decode(before, pointer_to(stored), tenant="default").grants == {}
+    granted = stored.with_grant("bg_1", GRANT).with_grant("bg_2", ONE_PATH)
+    after = (
+        b'{"format":1,"grants":{"bg_1":{"environment":"prod","prefix":"payments","principal":"iam:responder",'
+        b'"until":"2030-01-01T12:15:00Z"},"bg_2":{"environment":"prod","path":"payments/db-password",'
+        b'"principal":"iam:responder","until":"2030-01-01T12:15:00Z"}},"groups":{"team":["iam:a"]},"policies":'
+        b'{"readers":{"environment":"prod","prefix":"payments","principal":"iam:app","role":"reader"}},"revision":4,'
+        b'"tenant":"default"}'
+    )
+    assert granted.encode() == after
+    assert AccessSet.decode(after, pointer_to(granted), tenant="default") == granted
+
+
+@pytest.mark.parametrize("grant", [b'{"environment":"prod"}', b'{"environment":"prod","principal":"p","until":"x"}'])
+def test_a_grant_that_is_not_readable_breaks_the_whole_set(grant: bytes) -> None:
+    """Nothing is read as less than it says."""
+    document = b'{"format":1,"grants":{"g":' + grant + b'},"groups":{},"policies":{},"revision":1,"tenant":"default"}'
+    with pytest.raises(AccessSetBroken, match="not readable"):
+        AccessSet.decode(document, AccessPointer(1, 1, hashlib.sha256(document).hexdigest(), 1), tenant="default")
+
+
+def test_a_grant_leaves_once_and_is_in_no_change_of_policies_way() -> None:
+    granted = EMPTY.with_policy("readers", READER).with_grant("bg_1", GRANT)
+    assert set(granted.without_policy("readers").with_group("g", []).grants) == {"bg_1"}
+    ended = granted.without_grant("bg_1")
+    assert (ended.revision, dict(ended.grants)) == (3, {})
+    assert ended.without_grant("bg_1") is ended
+
+
+def test_the_deployments_policies_are_inherited_until_one_is_changed() -> None:
+    """Grants and groups are no policies."""
+    initial = AccessSet.initial("default", [READER])
+    granted = initial.with_grant("bg_1", GRANT).with_group("team", [])
+    assert (initial.inherits, granted.inherits, granted.without_grant("bg_1").inherits) == (True, True, True)
+    assert AccessSet.decode(granted.encode(), pointer_to(granted), tenant="default") == granted
+    assert not granted.with_policy("p", READER).inherits
+    assert not granted.without_policy("deployment-1").inherits
 
 
 @pytest.mark.parametrize("spoil", [lambda it: it + b" ", lambda it: it.replace(b"prod", b"test"), lambda _: b""])

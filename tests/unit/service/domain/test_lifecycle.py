@@ -17,7 +17,7 @@ from strongroom_service.domain.errors import (
     VersionExpired,
 )
 from strongroom_service.domain.names import Alias, SecretName
-from strongroom_service.domain.secret import Envelope, Head, SecretStatus, VersionStatus
+from strongroom_service.domain.secret import Envelope, Head, RotationDue, SecretStatus, VersionStatus
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 NAME = SecretName("default", "prod", "payments/db-password")
@@ -341,3 +341,41 @@ def test_an_epoch_is_above_every_revision() -> None:
     head = promote(propose(register()), 1)
     later = lifecycle.disable(replace(head, revision=1), 1, epoch=2, now=NOW)
     assert later.token > head.token
+
+
+DUE = RotationDue(NOW, "break-glass", "bg_1", 1)
+
+
+def flag(head: Head, due: RotationDue = DUE, *, read_at: datetime = NOW) -> Head:
+    return lifecycle.flag_rotation(head, due, read_at=read_at, epoch=1, now=NOW)
+
+
+def test_a_flag_is_a_change_and_is_put_once() -> None:
+    head = promote(propose(register()), 1)
+    flagged = flag(head)
+    assert (flagged.rotation_due, flagged.revision) == (DUE, head.revision + 1)
+    assert flag(flagged, replace(DUE, grant_id="bg_2")) is flagged
+    higher = flag(flagged, replace(DUE, grant_id="bg_2", version=2))
+    assert higher.rotation_due == replace(DUE, version=2)
+
+
+def test_promoting_a_later_version_clears_the_flag_and_nothing_else_does() -> None:
+    flagged = flag(promote(propose(register()), 1))
+    proposed = propose(flagged)
+    assert proposed.rotation_due == stage(proposed, 2).rotation_due == disable(proposed, 1).rotation_due == DUE
+    assert promote(proposed, 2).rotation_due is None
+    read_too = flag(proposed, replace(DUE, version=2))
+    assert promote(read_too, 2).rotation_due == replace(DUE, version=2)
+
+
+def test_a_value_that_was_replaced_since_it_was_read_needs_no_flag() -> None:
+    replaced = promote(propose(promote(propose(register()), 1)), 2)
+    assert flag(replaced, read_at=NOW - timedelta(seconds=1)) is replaced
+    # Read after the promotion: as an older version, whose value may still open something.
+    assert flag(replaced).rotation_due == DUE
+
+
+def test_what_is_purged_has_no_flag() -> None:
+    purged = lifecycle.purge(flag(promote(propose(register()), 1)), epoch=1, now=NOW)
+    assert purged.rotation_due is None
+    assert flag(purged) is purged

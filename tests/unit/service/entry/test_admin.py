@@ -3,6 +3,7 @@
 import itertools
 import json
 import string
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from strongroom_service.entry.environment import Environment
 from strongroom_service.entry.failure_log import FailureLog
 from strongroom_service.entry.metrics import FunctionMetrics
 from strongroom_service.entry.refusals import Refusals
+from strongroom_service.usecases.ports import WritePorts
 from tests.support.deployment import WRITER, Deployment
 from tests.support.events import ENVIRONMENT, proxy_event
 
@@ -23,17 +25,22 @@ STAGES = itertools.count()
 CANARY = "canary-value-of-this-test"
 
 
+def make_caller(ports: Callable[[], WritePorts]) -> Admin:
+    """The function over these ports."""
+    # A logger keeps the output that it began with: each caller has one of its own.
+    environment = Environment.parse({**ENVIRONMENT, "STRONGROOM_STAGE": f"test-{next(STAGES)}"})
+    metrics = FunctionMetrics(stage=environment.stage, function="admin")
+    refusals = Refusals(failures=FailureLog(service=f"{environment.stage}-admin"), metrics=metrics)
+    app = create_app(ports, environment, refusals=refusals, metrics=metrics)
+    return Admin(app, region=environment.region, refusals=refusals)
+
+
 class Caller:
     """Calls the function as API Gateway does."""
 
     def __init__(self) -> None:
         self.deployment = Deployment()
-        # A logger keeps the output that it began with: each caller has one of its own.
-        environment = Environment.parse({**ENVIRONMENT, "STRONGROOM_STAGE": f"test-{next(STAGES)}"})
-        metrics = FunctionMetrics(stage=environment.stage, function="admin")
-        refusals = Refusals(failures=FailureLog(service=f"{environment.stage}-admin"), metrics=metrics)
-        app = create_app(self.deployment.write_ports, environment, refusals=refusals, metrics=metrics)
-        self._admin = Admin(app, region=environment.region, refusals=refusals)
+        self._admin = make_caller(self.deployment.write_ports)
 
     def __call__(self, method: str, path: str, body: Any = None, **said: Any) -> tuple[int, dict[str, Any]]:
         """The status and the body, with what every answer must have checked."""

@@ -24,6 +24,7 @@ from strongroom_service.domain.secret import (
     Envelope,
     Head,
     NamespaceKeys,
+    RotationDue,
     SecretStatus,
     VersionRecord,
     VersionStatus,
@@ -89,6 +90,26 @@ def test_a_stored_head_is_read_for_ever() -> None:
     assert as_json_brings_it(encode_head(HEAD)) == json.loads(STORED_HEAD.read_text())
 
 
+DUE = RotationDue(NOW, "break-glass", "bg_0197f6b1-4f6c-7b1e-9d43-1f6f6f0f3c11", 2)
+
+
+def test_a_stored_flag_is_read_for_ever_and_heads_without_one_stay_as_they_were() -> None:
+    """The known answer of what was added: one attribute, absent where nothing is due."""
+    stored = json.loads(STORED_HEAD.read_text())
+    assert "rotationDue" not in stored
+    stored["rotationDue"] = {
+        "M": {
+            "since": {"S": "2026-06-06T14:30:00.123Z"},
+            "reason": {"S": "break-glass"},
+            "grantId": {"S": "bg_0197f6b1-4f6c-7b1e-9d43-1f6f6f0f3c11"},
+            "version": {"N": "2"},
+        }
+    }
+    flagged = replace(HEAD, rotation_due=DUE)
+    assert_same(decode_head(stored, NAME), flagged)
+    assert as_json_brings_it(encode_head(flagged)) == stored
+
+
 def test_versions_and_envelopes_are_looked_up_by_number() -> None:
     """A decoded head answers for the numbers it has, and only for those."""
     head = decode_head(encode_head(HEAD), NAME)
@@ -121,6 +142,7 @@ def test_the_projection_of_the_index_is_a_head_without_versions() -> None:
         {"createdAt": {"S": "yesterday"}},
         {"aliases": {"M": {"other": {"N": "1"}}}},
         {"secretId": {"N": "1"}},
+        {"rotationDue": {"M": {}}},
     ],
     ids=lambda damage: next(iter(damage)),
 )

@@ -19,6 +19,10 @@ def test_keys_of_every_item() -> None:
     assert layout.id_key("sec_0123") == ("ID#sec_0123", "ID")
     assert layout.namespace_key_key(Namespace("default", "prod")) == ("K#default#prod", "ACTIVE")
     assert layout.fence_key(63) == ("FENCE", "63")
+    assert layout.grant_key("default", "bg_1") == ("G#default", "REQUEST#bg_1")
+    assert layout.grant_token_key("default", "0f") == ("G#default", "TOKEN#0f")
+    assert layout.open_grant_key("default", "bg_1") == ("G", "default#bg_1")
+    assert layout.parse_open_grant("default#bg_1") == ("default", "bg_1")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_attribute_names_are_pinned() -> None:
         for key, value in vars(layout).items()
         if key.isupper()
         and isinstance(value, str)
-        and key not in {"HEAD", "VERSION_PREFIX", "BY_PATH", "CONTROL_LEASE"}
+        and key not in {"HEAD", "VERSION_PREFIX", "BY_PATH", "CONTROL_LEASE", "GRANT_PREFIX", "OPEN_GRANTS"}
     }
     assert names == {
         "PK": "PK", "SK": "SK", "NAMESPACE": "namespace", "PATH": "path", "SECRET_ID": "secretId",
@@ -63,5 +67,10 @@ def test_attribute_names_are_pinned() -> None:
         "PROMOTED_AT": "promotedAt", "FINGERPRINT": "fingerprint", "EXPIRES_AT": "expiresAt", "DIGEST": "digest",
         "OPERATION": "operation", "VERSION": "version", "USED_AT": "usedAt", "TENANT": "tenant",
         "ENVIRONMENT": "environment", "OPEN": "open", "CONTROL_PK": "PK", "WRITER_REGION": "writerRegion",
-        "DIGEST_KEY": "digestKey", "CHUNKS": "chunks", "STORED": "stored",
+        "DIGEST_KEY": "digestKey", "CHUNKS": "chunks", "STORED": "stored", "ROTATION_DUE": "rotationDue",
+        "SINCE": "since", "REASON": "reason", "GRANT_ID": "grantId", "REQUESTER": "requester", "PREFIX": "prefix",
+        "TICKET": "ticket", "MINUTES": "minutes", "REQUIRED": "required", "REQUESTED_AT": "requestedAt",
+        "APPROVALS": "approvals", "PRINCIPAL": "principal", "TIME": "time", "ACTIVE_FROM": "activeFrom",
+        "UNTIL": "until", "CLOSED_AT": "closedAt", "CLOSED_BY": "closedBy", "SETTLING": "settling", "DUE": "due",
+        "SCANS": "scans", "READS": "reads", "UNANSWERED": "unanswered", "SETTLED": "settled",
     }  # fmt: skip
