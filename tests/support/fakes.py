@@ -401,19 +401,26 @@ class FakeAuditIndex:
     def search(self, query: AuditQuery) -> AuditPage:
         self.failures.check("index.search")
         found = [record for record in self._records(query.tenant) if _is_wanted(record, query)]
-        start = int(query.after or 0)
-        page = found[start : start + query.limit]
-        end = start + len(page)
-        return AuditPage(tuple(page), str(end) if end < len(found) else None)
+        left = [record for record in found if query.after is None or _place(record) < query.after]
+        page = left[: query.limit]
+        return AuditPage(tuple(page), _place(page[-1]) if len(left) > len(page) else None)
 
     def find(self, tenant: str, event_id: str) -> Mapping[str, Any] | None:
         self.failures.check("index.find")
         return next((it for it in self._records(tenant) if it["eventId"] == event_id), None)
 
+    def search_all(self, tenant: str = "default") -> list[dict[str, Any]]:
+        """Every record of a tenant, for tests to look at."""
+        return self._records(tenant)
+
     def _records(self, tenant: str) -> list[dict[str, Any]]:
         sealed = [json.loads(record.line) for record in Chain("0" * 32).seal(self._log.events)]
         found = [record for record in [*sealed, *self.others] if record["tenant"] == tenant]
-        return sorted(found, key=lambda record: (record["time"], record["eventId"]), reverse=True)
+        return sorted(found, key=_place, reverse=True)
+
+
+def _place(record: Mapping[str, Any]) -> str:
+    return f"{record['time']}#{record['eventId']}"
 
 
 def _is_wanted(record: Mapping[str, Any], query: AuditQuery) -> bool:
@@ -424,7 +431,7 @@ def _is_wanted(record: Mapping[str, Any], query: AuditQuery) -> bool:
         and query.request_id in {None, record["requestId"]}
         and query.day in {None, time.date()}
         and (query.since is None or time >= query.since)
-        and (query.until is None or time <= query.until)
+        and (query.until is None or time < query.until)
     )
 
 
