@@ -18,7 +18,10 @@ USUAL_CONTROL_PORT: Final = 4592
 USUAL_REGION_PORT: Final = 4600
 """The first region's; the others follow."""
 
-CALLERS: Final = {"owner": "owner", "reader": "reader", "auditor": "auditor", "stranger": None, "outsider": None}
+CALLERS: Final = {
+    "owner": "owner", "reader": "reader", "auditor": "auditor", "security": "security",
+    "administrator": "administrator", "stranger": None, "outsider": None,
+}  # fmt: skip
 """Identities, and their role in the built-in policy. A stranger may call the API and has no role; an outsider may not
 even call it."""
 OUTSIDER: Final = "outsider"

@@ -14,7 +14,8 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
     assert {it["Properties"]["AlarmName"].removeprefix("strongroom-solo-") for it in alarms} == {
         "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "drain-errors", "drain-throttles",
         "reader-audit-unavailable", "admin-audit-unavailable", "reader-audit-buffered", "admin-audit-buffered",
-        "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "server-errors", "audit-throttled",
+        "reader-kms-fallbacks", "admin-kms-fallbacks", "reader-access-broken", "admin-access-broken",
+        "audit-buffer-filling", "server-errors", "audit-throttled",
         "archive-late",
     }  # fmt: skip
     for alarm in alarms:
@@ -53,7 +54,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
         if said["Namespace"] == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
             watched.add((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 7
+    assert len(watched) == 9
     assert watched <= written
 
 

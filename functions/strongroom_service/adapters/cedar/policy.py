@@ -122,6 +122,7 @@ def _context(request: AccessRequest) -> str:
     )
 
 
+@lru_cache(_REMEMBERED)
 def _address(text: str) -> str:
     try:
         address = str(ipaddress.ip_address(text))
