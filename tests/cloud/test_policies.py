@@ -67,7 +67,7 @@ def eventually(stored: Stored, status: int) -> None:
         assert time.monotonic() < end, f"the replica still answers {seen}"
 
 
-def binding(policies: Policies, stored: Stored, **said: str) -> dict[str, Any]:
+def binding(stored: Stored, **said: str) -> dict[str, Any]:
     return {"role": "reader", "environment": ENVIRONMENT, "prefix": stored.path, **said}
 
 
@@ -75,7 +75,7 @@ def test_a_policy_decides_the_next_read_here_and_soon_elsewhere(policies: Polici
     """Given and taken away, in environments of functions that knew the set before."""
     assert stored.read(identity="stranger").status == 403
     assert stored.read(identity="stranger", region=stored.cloud.replica).status == 403
-    given = policies.put("reader", binding(policies, stored, principal=policies.principals["stranger"]))
+    given = policies.put("reader", binding(stored, principal=policies.principals["stranger"]))
     assert given.status == 200, given.error_code
     assert stored.read(identity="stranger").status == 200
     eventually(stored, 200)
@@ -87,7 +87,7 @@ def test_a_policy_decides_the_next_read_here_and_soon_elsewhere(policies: Polici
 def test_a_set_that_has_not_arrived_leaves_the_one_before(policies: Policies, stored: Stored) -> None:
     cloud = stored.cloud
     with cloud.replication.paused(cloud.replica.name):
-        body = binding(policies, stored, principal=policies.principals["stranger"])
+        body = binding(stored, principal=policies.principals["stranger"])
         assert policies.put("reader", body).status == 200
         assert stored.read(identity="stranger").status == 200
         assert stored.read(identity="stranger", region=cloud.replica).status == 403
@@ -97,7 +97,7 @@ def test_a_set_that_has_not_arrived_leaves_the_one_before(policies: Policies, st
 def test_members_of_a_group_have_its_role(policies: Policies, stored: Stored) -> None:
     group = f"{policies.name}-team"
     assert policies.put("team", {"members": []}, kind="groups").status == 200
-    assert policies.put("team", binding(policies, stored, group=group)).status == 200
+    assert policies.put("team", binding(stored, group=group)).status == 200
     assert stored.read(identity="stranger").status == 403
     put = policies.put("team", {"members": [policies.principals["stranger"]]}, kind="groups")
     assert (put.status, put.json()["members"]) == (200, [policies.principals["stranger"]])
@@ -127,7 +127,7 @@ def test_a_policy_that_errs_denies_what_it_is_about(policies: Policies, stored: 
 
 def test_a_stale_expectation_changes_nothing(policies: Policies, stored: Stored) -> None:
     revision = policies.get("/policies").json()["revision"]
-    body = binding(policies, stored, principal=policies.principals["stranger"])
+    body = binding(stored, principal=policies.principals["stranger"])
     assert policies.put("a", {**body, "expectedRevision": revision}).json()["revision"] == revision + 1
     stale = policies.put("b", {**body, "expectedRevision": revision})
     assert (stale.status, stale.error_code) == (409, "stale_expectation")
@@ -165,7 +165,7 @@ def test_a_policy_that_breaks_a_rule_is_refused_and_not_repeated(policies: Polic
 
 
 def test_an_auditor_sees_policies_and_changes_none(policies: Policies, stored: Stored) -> None:
-    body = binding(policies, stored, principal=policies.principals["stranger"])
+    body = binding(stored, principal=policies.principals["stranger"])
     for identity in ("auditor", "security"):
         for region in policies.cloud.description.regions:
             assert policies.get("/policies", identity=identity, region=region).status == 200
@@ -179,14 +179,14 @@ def test_an_auditor_sees_policies_and_changes_none(policies: Policies, stored: S
 
 def test_a_replica_answers_questions_and_takes_no_changes(policies: Policies, stored: Stored) -> None:
     replica = policies.cloud.replica
-    refused = policies.put("no", binding(policies, stored, principal=policies.principals["stranger"]), region=replica)
+    refused = policies.put("no", binding(stored, principal=policies.principals["stranger"]), region=replica)
     assert (refused.status, refused.error_code) == (409, "not_writer")
     question = {
         "action": "secret:read",
         "environment": ENVIRONMENT,
         "path": stored.path,
         "principals": [policies.principals[name] for name in ("stranger", "reader")],
-        "policies": {"proposed": binding(policies, stored, principal=policies.principals["stranger"])},
+        "policies": {"proposed": binding(stored, principal=policies.principals["stranger"])},
     }
     answer = policies.cloud.request("POST", "/policies/simulate", json=question, identity="auditor", region=replica)
     assert [it["decision"] for it in answer.json()["decisions"]] == ["ALLOW", "ALLOW"]

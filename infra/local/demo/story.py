@@ -9,6 +9,7 @@ from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
 from infra.local.demo.cast import ENVIRONMENT, PATH, VALUES, Cast
 from infra.local.demo.outages import Outages
+from infra.local.demo.policies import Policies
 from infra.local.demo.show import Show, Step, expect
 from infra.local.requests import Answer, Region
 from strongroom import Client
@@ -29,6 +30,7 @@ class Story:
         self._store()
         self._read()
         self._refuse()
+        Policies(self._cast).tell()
         Outages(self._cast).tell()
         self._account()
 

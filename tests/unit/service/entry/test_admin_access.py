@@ -90,7 +90,7 @@ def test_the_life_of_a_group(api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["/policies/readers", "/groups/team"])
 def test_a_stale_expectation_is_a_conflict(api: Api, path: str) -> None:
-    body = BINDING if "policies" in path else {"members": []}
+    body: dict[str, Any] = {"members": []} if "groups" in path else {**BINDING}
     status, error = api("PUT", path, {**body, "expectedRevision": 7})
     assert (status, error["error"]["code"], error["error"]["details"]) == (409, "stale_expectation", {"revision": 0})
     api("PUT", path, body)

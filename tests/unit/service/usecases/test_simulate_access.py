@@ -15,7 +15,7 @@ from strongroom_service.usecases.access_proposal import AccessProposal
 from strongroom_service.usecases.simulate_access import Circumstances, Question, simulate
 from tests.support.access import ADMINISTRATOR, APP, AUDITOR, OTHER, Governed, caller
 
-READ = {"action": Action.READ, "environment": "prod", "path": "payments/db"}
+READ: dict[str, Any] = {"action": Action.READ, "environment": "prod", "path": "payments/db"}
 
 
 @pytest.fixture
