@@ -85,7 +85,7 @@ class Deployment:
             region=region,
             clock=self.clock,
             randomness=self.randomness,
-            heads=FakeHeads(table, self.failures),
+            heads=FakeHeads(table, self.failures, epoch=self.writership.epoch),
             envelopes=self.encryption,
             audit=self.audit,
             access=FakeAccess(self.policy),

@@ -285,9 +285,10 @@ class FakeStore:
 class FakeHeads:
     """The head reader port over one region's table."""
 
-    def __init__(self, table: FakeTable, failures: Failures | None = None) -> None:
+    def __init__(self, table: FakeTable, failures: Failures | None = None, *, epoch: int = 1) -> None:
         self.table = table
         self.failures = failures or Failures()
+        self.epoch = epoch
         self.unprocessed: set[SecretName] = set()
 
     def fetch(self, queries: Sequence[HeadQuery]) -> Snapshot:
@@ -297,7 +298,7 @@ class FakeHeads:
     def _fetched(self, query: HeadQuery) -> Fetched:
         head = _head(self.table, query.name)
         record = head.versions.get(query.version) if head and query.version is not None else None
-        if record is None or query.version is None:
+        if record is None or query.version is None or record.epoch != (query.epoch or self.epoch):
             return Fetched(head)
         return Fetched(head, _stored(self.table, query.name, VersionKey(query.version, record.epoch)))
 

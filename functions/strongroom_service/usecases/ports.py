@@ -37,6 +37,8 @@ class HeadQuery:
 
     name: SecretName
     version: int | None = None
+    epoch: int | None = None
+    """Under which the version was written, when that is known; None: the one that is current now."""
 
 
 @dataclass(frozen=True, slots=True)

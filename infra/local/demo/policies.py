@@ -1,4 +1,4 @@
-"""The demo's policies: a denial and its explanation, a change that works at once, and what taking it back would change."""
+"""The demo's policies: a denial and why, a change that works at once, and what taking it back would change."""
 
 import time
 from collections.abc import Callable
