@@ -125,6 +125,8 @@ def _with_other_epochs(
 
     Only for who may read them: a round trip that depends on what exists would tell others that it does.
     """
+    if all(item.selector.number is None for item in items):
+        return heads
     epoch = ports.writership.state().epoch
     again: dict[int, HeadQuery] = {}
     for index, (item, found, decision) in enumerate(zip(items, heads, decisions, strict=True)):
