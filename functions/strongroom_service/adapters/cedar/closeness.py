@@ -1,8 +1,10 @@
 """Which policies permit something near to what was denied, by the parts that a policy's scope has."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from strongroom_service.domain import limits
 from strongroom_service.domain.access import AccessRequest
 from strongroom_service.domain.access_set import AccessSet, PolicyEntry
 from strongroom_service.domain.explanation import Aspect, ClosePolicy
@@ -21,7 +23,7 @@ def close_policies(access_set: AccessSet, request: AccessRequest) -> list[CloseP
     place = uids_around(request.resource)
     found = []
     for name, entry in access_set.policies.items():
-        policy = policy_json(entry)
+        policy = _parsed(entry)
         if policy["effect"] != "permit":
             continue
         misses = set()
@@ -38,6 +40,12 @@ def close_policies(access_set: AccessSet, request: AccessRequest) -> list[CloseP
         if misses and (is_own or (group is not None and misses == {Aspect.PRINCIPAL})):
             found.append(ClosePolicy(name, frozenset(misses), group))
     return found
+
+
+@lru_cache(limits.MAX_POLICIES)
+def _parsed(entry: PolicyEntry) -> Mapping[str, Any]:
+    """A batch's denials are all compared with the same policies."""
+    return policy_json(entry)
 
 
 def _fits(scope: Mapping[str, Any], itself: Uid, within: set[Uid]) -> bool:
