@@ -108,6 +108,18 @@ def test_the_last_administrator_stays(api: Api) -> None:
     assert api("GET", "/policies", actor=OTHER)[0] == 200
 
 
+def test_the_administrators_group_cannot_be_emptied(api: Api) -> None:
+    assert api("PUT", "/groups/admins", {"members": [ADMINISTRATOR, OTHER]})[0] == 200
+    assert api("PUT", "/policies/admins", {"role": "administrator", "group": "admins"})[0] == 200
+    assert api("DELETE", "/policies/deployment-1")[0] == 200
+    assert api("PUT", "/groups/admins", {"members": []})[0] == 409
+    assert api("DELETE", "/policies/admins")[0] == 409
+    # Leaving is possible while another one stays, and then no more.
+    assert api("PUT", "/groups/admins", {"members": [OTHER]})[0] == 200
+    assert api("PUT", "/groups/admins", {"members": []})[0] == 403
+    assert api("PUT", "/groups/admins", {"members": []}, actor=OTHER)[0] == 409
+
+
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
