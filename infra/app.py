@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from aws_cdk import App
+from aws_cdk import Annotations, App
 
 from infra.config import Options
 from infra.option_reader import OptionError
@@ -66,6 +66,12 @@ def build(app: App, options: Options) -> None:
         replicas.append(replica)
 
     data = DataStack(app, options=options, keys=keys)
+    if options.tenants_without_administrator:
+        names = ", ".join(options.tenants_without_administrator)
+        Annotations.of(data).add_warning_v2(
+            "strongroom:no-administrator",
+            f"The option roles names no administrator of: {names}. Nobody can change policies there by the API.",
+        )
     for stack in (keys, *replicas):
         # The replica tables are encrypted under replica keys, which nothing in the template says.
         data.add_stack_dependency(stack)

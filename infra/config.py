@@ -19,6 +19,10 @@ NAME_RULE: Final = "must be 1 to 32 of a-z, 0-9 and -"
 ADDRESS_PATTERN: Final = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 ADDRESS_RULE: Final = "must be an e-mail address"
 
+ADMINISTRATOR: Final = "administrator"
+ROLES: Final = ("reader", "owner", "rotator", "auditor", "security", "responder", "approver", ADMINISTRATOR)
+"""What a principal may be bound as; the service knows what each may do."""
+
 MIN_BUFFER_EVENTS: Final = 64 * 50
 """A record of a full batch must fit into one of the 64 shards."""
 
@@ -126,6 +130,12 @@ class Options:
         return (self.primary_region, *self.replica_regions)
 
     @property
+    def tenants_without_administrator(self) -> tuple[str, ...]:
+        """Tenants of which the options name nobody who may change policies."""
+        named = {binding.tenant for binding in self.roles if binding.role == ADMINISTRATOR}
+        return tuple(sorted(set(self.tenants) - named))
+
+    @property
     def tenants_json(self) -> str:
         """`{tenant: [account, ...]}`, compact."""
         return _compact({tenant: list(accounts) for tenant, accounts in self.tenants.items()})
@@ -223,9 +233,6 @@ def _tenants(reader: OptionReader, account: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-_ROLES: Final = ("reader", "owner", "auditor", "responder", "approver")
-
-
 def _role(value: object, at: str, tenants: Mapping[str, tuple[str, ...]]) -> RoleBinding:
     reader = OptionReader(value, at=at, known=frozenset({"principal", "role", "tenant", "environment", "prefix"}))
     principal = reader.text(
@@ -234,9 +241,12 @@ def _role(value: object, at: str, tenants: Mapping[str, tuple[str, ...]]) -> Rol
         pattern=r"arn:aws:iam::\d{12}:role/[\w+=,.@-]{1,64}",
         rule="must be an IAM role's ARN without a path, such as arn:aws:iam::<account>:role/<name>",
     )
-    role = reader.choice("role", _ROLES, default="")
+    role = reader.choice("role", ROLES, default="")
     if not role:
-        raise OptionError(reader.name("role"), f"must be one of {', '.join(_ROLES)}")
+        raise OptionError(reader.name("role"), f"must be one of {', '.join(ROLES)}")
+    for part in ("environment", "prefix"):
+        if role == ADMINISTRATOR and reader.raw(part) is not None:
+            raise OptionError(reader.name(part), f"must be left out: {role} is a role over the whole tenant")
     tenant = reader.text("tenant", pattern=NAME_PATTERN, rule=NAME_RULE)
     if tenant not in tenants:
         raise OptionError(reader.name("tenant"), f"must be one of the tenants {', '.join(sorted(tenants))}")

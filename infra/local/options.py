@@ -19,7 +19,8 @@ USUAL_REGION_PORT: Final = 4600
 """The first region's; the others follow."""
 
 CALLERS: Final = {
-    "owner": "owner", "reader": "reader", "auditor": "auditor", "stranger": None, "outsider": None,
+    "owner": "owner", "reader": "reader", "auditor": "auditor", "security": "security",
+    "administrator": "administrator", "stranger": None, "outsider": None,
     "responder": "responder", "approver": "approver", "approver2": "approver",
 }  # fmt: skip
 """Identities, and their role in the built-in policy. A stranger may call the API and has no role; an outsider may not

@@ -72,6 +72,7 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
         for name, metric, means in (
             ("audit-unavailable", "AuditUnavailable", "Requests are refused: audit records find no durable place"),
             ("audit-buffered", "AuditBuffered", "The audit stream does not take records; they go into the buffer"),
+            ("access-broken", "AccessBroken", "A tenant's policies cannot be read or evaluated, which denies requests"),
             ("kms-fallbacks", "KmsFallbacks", "This region's KMS does not answer; another region's opens the keys"),
         )
     ]

@@ -5,11 +5,11 @@ import sys
 
 from rich.console import Console
 
-from tests.bench import audit_side, client_side, cost, reader_side, through_api
+from tests.bench import audit_side, client_side, cost, policy_side, reader_side, through_api
 from tests.bench.harness import REGISTRY, RESULTS, show, write
 from tests.bench.herd import figures as herd
 
-MODULES = (client_side, reader_side, audit_side, cost, through_api, herd)
+MODULES = (client_side, reader_side, policy_side, audit_side, cost, through_api, herd)
 
 
 def main() -> int:

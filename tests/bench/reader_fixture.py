@@ -166,6 +166,7 @@ def answers(*, value: str = _VALUE, key: bytes = KEY) -> dict[str, Any]:
     """What AWS answers to a read, by operation."""
     return {
         "BatchGetItem": {"Responses": {TABLE: [head_item(value=value, key=key)]}},
+        "GetItem": {"Item": head_item(value=value, key=key)},
         "PutRecord": {"ShardId": "shardId-000000000000", "SequenceNumber": "4" * 56, "EncryptionType": "KMS"},
         "Decrypt": {"Plaintext": base64.b64encode(key).decode(), "KeyId": "mrk-0"},
     }

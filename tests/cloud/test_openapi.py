@@ -118,6 +118,7 @@ def test_every_operation_answers_as_documented(cloud: LocalCloud, platform: Plat
     checked("rewrapNamespace", 200, parameters={"environment": ENVIRONMENT})
     checked("rewrapNamespace", 400, json={"limit": 0}, parameters={"environment": ENVIRONMENT})
     checked("rewrapNamespace", 404, parameters={"environment": "never-used"})
+    govern(cloud, checked)
     checked("deleteSecret", 200, parameters=by_id)
     checked("restoreSecret", 200, parameters=by_id)
     checked("deleteSecret", 200, parameters=by_id, query={"restoreDays": "7"})
@@ -163,6 +164,34 @@ def break_the_glass(cloud: LocalCloud, checked: Checked, path: str) -> None:
     checked("getGrant", 404, parameters={"grantId": "bg_00000000-0000-7000-8000-000000000000"}, identity="approver")
     checked("getGrant", 400, parameters={"grantId": "bg_1"}, identity="approver")
     checked("listGrants", 200, query={"limit": "1"}, identity="approver")
+
+
+def govern(cloud: LocalCloud, checked: Checked) -> None:
+    administrator, auditor = {"identity": "administrator"}, {"identity": "auditor"}
+    principal = f"iam:arn:aws:iam::{cloud.description.account}:role/local-stranger"
+    policy, group = {"policyId": "openapi"}, {"group": "openapi"}
+    bound = {"role": "reader", "group": "openapi", "environment": ENVIRONMENT, "prefix": "openapi"}
+    checked("putGroup", 200, json={"members": [principal]}, parameters=group, **administrator)
+    checked("putPolicy", 200, json=bound, parameters=policy, **administrator)
+    checked("putPolicy", 409, json={**bound, "expectedRevision": 0, "prefix": ""}, parameters=policy, **administrator)
+    checked("putPolicy", 400, json={"cedar": "nonsense"}, parameters=policy, **administrator)
+    checked("putPolicy", 403, json=bound, parameters=policy, **auditor)
+    for name in ("listPolicies", "listGroups"):
+        checked(name, 200, **auditor)
+        checked(name, 403, identity="reader")
+    checked("getPolicy", 200, parameters=policy, **auditor)
+    checked("getPolicy", 404, parameters={"policyId": "none"}, **auditor)
+    checked("getGroup", 200, parameters=group, **auditor)
+    checked("getGroup", 404, parameters={"group": "none"}, **auditor)
+    question = {"action": "secret:read", "environment": ENVIRONMENT, "path": "openapi/x", "principals": [principal]}
+    checked("simulateAccess", 200, json=question, **auditor)
+    checked("simulateAccess", 403, json=question, identity="reader")
+    checked("replayAccess", 403, json={"days": 1}, identity="reader")
+    checked("replayAccess", 400, json={"days": 0}, **auditor)
+    checked("explainDenial", 400, parameters={"requestId": "not_one"}, **auditor)
+    checked("deletePolicy", 200, parameters=policy, **administrator)
+    checked("deletePolicy", 404, parameters=policy, **administrator)
+    checked("deleteGroup", 200, parameters=group, **administrator)
 
 
 def fail_in_every_way(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:

@@ -179,7 +179,7 @@ def test_a_version_has_an_item_of_its_own(stored: Stored) -> None:
     assert (fetched.head, fetched.stored) == (head, found)
 
 
-def test_a_version_of_an_earlier_epoch_is_found_by_its_number(stored: Stored) -> None:
+def test_a_version_of_another_epoch_is_found_by_its_number_and_epoch(stored: Stored) -> None:
     name = new_name()
     stored.set_fence(3, True)
     head = registered(name, epoch=3)
@@ -187,7 +187,8 @@ def test_a_version_of_an_earlier_epoch_is_found_by_its_number(stored: Stored) ->
     proposed, version = with_version(head, epoch=3)
     stored.store.commit(Change(head, proposed, new_version=version), epoch=3)
     assert list(stored.store.version_keys(name)) == [VersionKey(1, 3)]
-    assert stored.fetch(HeadQuery(name, 1)).stored == version.envelope
+    assert stored.fetch(HeadQuery(name, 1)).stored is None
+    assert stored.fetch(HeadQuery(name, 1, epoch=3)).stored == version.envelope
 
 
 def test_many_are_fetched_in_order(stored: Stored) -> None:

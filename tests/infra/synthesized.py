@@ -51,6 +51,12 @@ class Application:
         artifacts = json.loads((self.folder / "manifest.json").read_text())["artifacts"]
         return {name: it for name, it in artifacts.items() if it["type"] == "aws:cloudformation:stack"}
 
+    def metadata(self, stack: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        """What the synthesis says of a stack's constructs, by their paths."""
+        file = stack.get("additionalMetadataFile")
+        apart: dict[str, list[dict[str, Any]]] = json.loads((self.folder / file).read_text()) if file else {}
+        return {**stack.get("metadata", {}), **apart}
+
     @property
     def nag(self) -> list[dict[str, Any]]:
         """What cdk-nag reported."""

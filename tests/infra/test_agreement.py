@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infra import naming
-from infra.config import MIN_BUFFER_EVENTS
+from infra.config import ADMINISTRATOR, MIN_BUFFER_EVENTS, ROLES
 from infra.constructs.gateway_responses import RESPONSES
 from infra.naming import NAMESPACE_KEY_PURPOSE
 from infra.stacks.data import LISTED
@@ -14,6 +14,7 @@ from strongroom_service.adapters.dynamodb import layout
 from strongroom_service.adapters.envelope.encryption import PURPOSE
 from strongroom_service.domain import digest, limits
 from strongroom_service.domain.errors import AccessDenied, Throttled
+from strongroom_service.domain.roles import TENANT_WIDE, Role
 from strongroom_service.entry import environment
 from strongroom_service.entry.error_table import STATUS
 from tests.infra.synthesized import Application
@@ -38,6 +39,12 @@ def test_functions_can_parse_their_environment(two_regions: Application, stack: 
         assert parsed.tenants_of_account == {"111122223333": ("default",)}
         (role,) = parsed.roles["default"]
         assert (role.principal, role.prefix) == ("iam:arn:aws:iam::111122223333:role/app", "app")
+
+
+def test_the_options_take_every_role_and_the_service_knows_each() -> None:
+    """And both know which one is a whole tenant's only."""
+    assert set(ROLES) == set(Role)
+    assert {ADMINISTRATOR} == TENANT_WIDE
 
 
 def test_the_seeder_is_told_both_tables(two_regions: Application) -> None:

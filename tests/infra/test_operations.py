@@ -19,6 +19,7 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
         "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "audit-buffer-stuck",
         "audit-drain-failing", "server-errors", "audit-throttled", "archive-late", "digests-errors",
         "digests-throttles", "digest-late", "archive-tampered",
+        "reader-access-broken", "admin-access-broken",
     }  # fmt: skip
     for alarm in alarms:
         assert len(alarm["Properties"]["AlarmActions"]) == len(alarm["Properties"]["OKActions"]) == 1
@@ -66,7 +67,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
         if said["Namespace"] == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
             watched.append((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 12
+    assert len(watched) == 14
     assert set(watched) <= written
 
 

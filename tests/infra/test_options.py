@@ -7,7 +7,7 @@ import pytest
 from aws_cdk import App
 
 from infra.app import OPTIONS_FILE, options_of
-from infra.config import Options
+from infra.config import ROLES, Options
 from infra.option_reader import OptionError
 from tests.infra.synthesized import ACCOUNT, CONTEXT
 
@@ -89,8 +89,14 @@ def test_legal_sets_of_regions_are_accepted(changes: dict[str, Any]) -> None:
             "roles[0].principal",
             "an account of",
         ),
-        ({"roles": [{**ROLE, "role": "admin"}]}, "roles[0].role", "reader, owner, auditor"),
-        ({"roles": [{"principal": ROLE["principal"], "tenant": "default"}]}, "roles[0].role", "reader, owner, auditor"),
+        ({"roles": [{**ROLE, "role": "admin"}]}, "roles[0].role", "reader, owner, rotator, auditor, security"),
+        (
+            {"roles": [{"principal": ROLE["principal"], "tenant": "default"}]},
+            "roles[0].role",
+            "reader, owner, rotator, auditor, security",
+        ),
+        ({"roles": [{**ROLE, "role": "administrator", "environment": "prod"}]}, "roles[0].environment", "whole tenant"),
+        ({"roles": [{**ROLE, "role": "administrator", "prefix": "app"}]}, "roles[0].prefix", "whole tenant"),
         ({"roles": [{**ROLE, "tenant": "other"}]}, "roles[0].tenant", "one of the tenants"),
         ({"roles": [{**ROLE, "environment": "Prod!"}]}, "roles[0].environment", "1 to 32"),
         ({"roles": [{**ROLE, "prefix": "../"}]}, "roles[0].prefix", "whole segments"),
@@ -132,6 +138,20 @@ def test_a_wrong_option_is_refused_by_name_and_rule(changes: dict[str, Any], opt
         Options.parse(options(**changes), default_account=ACCOUNT)
     assert caught.value.option == f"strongroom.{option}"
     assert rule in caught.value.rule
+
+
+def test_every_role_can_be_bound() -> None:
+    bindings = [{**ROLE, "role": role} for role in ROLES]
+    assert [it.role for it in Options.parse(options(roles=bindings), default_account=ACCOUNT).roles] == list(ROLES)
+
+
+def test_tenants_that_nobody_administers_are_known() -> None:
+    """Their policies could not be changed by anybody."""
+    tenants = {"default": [ACCOUNT], "other": [ACCOUNT]}
+    administrator = {**ROLE, "role": "administrator"}
+    for roles, without in (([], ("default", "other")), ([administrator], ("other",))):
+        parsed = Options.parse(options(tenants=tenants, roles=roles), default_account=ACCOUNT)
+        assert parsed.tenants_without_administrator == without
 
 
 def test_an_account_must_come_from_somewhere() -> None:

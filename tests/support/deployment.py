@@ -9,7 +9,7 @@ from strongroom_service.domain.names import Alias, SecretName, Selector
 from strongroom_service.domain.secret import Head
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.changing import Target
-from strongroom_service.usecases.ports import ReadPorts, WritePorts
+from strongroom_service.usecases.ports import AccessControl, ReadPorts, WritePorts
 from strongroom_service.usecases.promote import AliasMove, move_alias
 from strongroom_service.usecases.propose_version import Proposal, propose_version
 from strongroom_service.usecases.read_values import ReadItem, ReadValue, read_value
@@ -18,6 +18,7 @@ from tests.support.break_glass_fakes import FakeGrants
 from tests.support.fakes import (
     Failures,
     FakeAccess,
+    FakeAuditIndex,
     FakeAuditLog,
     FakeClock,
     FakeEncryption,
@@ -51,12 +52,15 @@ class Deployment:
     policy: FakePolicy = field(default_factory=FakePolicy)
     writership: FakeWritership = field(default_factory=lambda: FakeWritership(WRITER))
     replica: LateReplica = field(default_factory=LateReplica)
+    access: AccessControl | None = None
+    """Who may what by an access set, in the place of `policy`."""
 
     def __post_init__(self) -> None:
         self.table = FakeTable(replicas=[self.replica])
         self.store = FakeStore(self.table, self.failures)
         self.encryption = FakeEncryption(self.failures, self.randomness)
         self.audit = FakeAuditLog(self.failures)
+        self.index = FakeAuditIndex(self.audit, self.failures)
         self.slept: list[float] = []
         self._numbers = itertools.count(1)
 
@@ -64,12 +68,14 @@ class Deployment:
         store = self.store if region == WRITER else FakeStore(self.replica.table, self.failures)
         return WritePorts(
             region=region,
+            regions=(WRITER, REPLICA),
             clock=self.clock,
             randomness=self.randomness,
             store=store,
             encryption=self.encryption,
             audit=self.audit,
-            access=FakeAccess(self.policy),
+            index=self.index,
+            access=self.access or FakeAccess(self.policy),
             grants=FakeGrants(store.table, self.failures),
             writership=self.writership,
             sleep=self.slept.append,
@@ -81,7 +87,7 @@ class Deployment:
             region=region,
             clock=self.clock,
             randomness=self.randomness,
-            heads=FakeHeads(table, self.failures),
+            heads=FakeHeads(table, self.failures, epoch=self.writership.epoch),
             envelopes=self.encryption,
             audit=self.audit,
             access=FakeAccess(self.policy),

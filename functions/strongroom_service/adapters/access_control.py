@@ -7,11 +7,13 @@ from typing import Final, Protocol
 
 from strongroom_service.domain.access import AccessRequest, Decision
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, AccessSetBroken, PolicyEntry
-from strongroom_service.domain.errors import AccessSetUnavailable
+from strongroom_service.domain.errors import AccessSetUnavailable, InvalidRequest, Violation
+from strongroom_service.domain.explanation import ClosePolicy
 from strongroom_service.domain.roles import RoleBinding
 from strongroom_service.usecases.ports import GrantChange, Measurements, Metric, Policy
 
-from .cedar.compile import check_policy
+from .cedar.closeness import close_policies
+from .cedar.compile import check_policy, named_principals
 from .cedar.policy import CedarPolicy
 
 _TENANTS: Final = 64
@@ -83,11 +85,27 @@ class CedarAccess:
         check_policy(entry)
 
     def policy_of(self, access_set: AccessSet) -> Policy:
-        """The policy that a set would be."""
+        """The policy that a set in force is."""
         try:
             return _Rung(CedarPolicy(access_set), self._measurements)
         except ValueError as error:
-            raise self._broken() from error
+            raise AccessSetUnavailable from error
+
+    def proposal_of(self, access_set: AccessSet) -> Policy:
+        """The policy that a set would be: what is broken in it rings nowhere."""
+        try:
+            return CedarPolicy(access_set)
+        except ValueError:
+            refusal = InvalidRequest([Violation("policies", "must be policies that can be evaluated together")])
+        raise refusal
+
+    def named(self, access_set: AccessSet) -> set[str]:
+        """Everybody whom a role, a group or a policy's own text names."""
+        return named_principals(access_set)
+
+    def close_to(self, access_set: AccessSet, request: AccessRequest) -> Sequence[ClosePolicy]:
+        """The policies that permit something near to what is asked."""
+        return close_policies(access_set, request)
 
     def replace(
         self, before: AccessPointer | None, after: AccessSet, *, epoch: int, grants: Sequence[GrantChange] = ()
@@ -112,16 +130,12 @@ class CedarAccess:
             return initial
         document = self._items.document(tenant, pointer)
         if document is None:
-            raise self._broken()
+            raise AccessSetUnavailable
         try:
             found = AccessSet.decode(document, pointer, tenant=tenant)
         except AccessSetBroken as error:
-            raise self._broken() from error
+            raise AccessSetUnavailable from error
         return replace(found, policies=initial.policies) if found.inherits else found
-
-    def _broken(self) -> AccessSetUnavailable:
-        self._measurements.count(Metric.ACCESS_BROKEN)
-        return AccessSetUnavailable()
 
 
 class _Rung:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from .names import SecretName
 
@@ -95,6 +96,12 @@ class AccessRequest:
     authentication: Authentication = Authentication.IAM
     authentication_age: int = 0
     """In seconds."""
+
+
+NO_PERMIT: Final = "no-permit"
+"""The reason of a denial that no policy made: nothing permits."""
+EVALUATION_ERROR: Final = "evaluation-error"
+"""The reason of a denial that was made because a policy could not be evaluated."""
 
 
 @dataclass(frozen=True, slots=True)

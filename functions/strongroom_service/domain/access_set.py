@@ -108,7 +108,12 @@ class AccessSet:
     def with_group(self, group: str, members: Iterable[str]) -> "AccessSet":
         """The next revision, with a group added or replaced. Raises `InvalidRequest`."""
         found = [] if _GROUP.fullmatch(group) else [Violation("group", limits.GROUP_RULE)]
-        return self._next(found, groups={**self.groups, group: frozenset(members)})
+        named = frozenset(members)
+        if len(named) > limits.MAX_GROUP_MEMBERS:
+            found.append(Violation("members", f"must be at most {limits.MAX_GROUP_MEMBERS}"))
+        if any(not 1 <= len(member) <= limits.MAX_PRINCIPAL_LENGTH for member in named):
+            found.append(Violation("members", f"must have 1 to {limits.MAX_PRINCIPAL_LENGTH} characters each"))
+        return self._next(found, groups={**self.groups, group: named})
 
     def without_group(self, group: str) -> "AccessSet":
         """The next revision, without a group. Raises `NotFound`, and `InvalidRequest` while a role is bound to it."""

@@ -76,6 +76,26 @@ MAX_POLICY_LENGTH: Final = 10_000
 MAX_GROUPS: Final = 500
 MAX_GROUP_MEMBERS: Final = 1_000
 MAX_PRINCIPAL_LENGTH: Final = 512
+PRINCIPAL_PATTERN: Final = (
+    r"(iam:arn:aws[a-z-]*:iam::[0-9]{12}:(role/[A-Za-z0-9_+=,.@-]{1,64}|user/[A-Za-z0-9_+=,.@/-]{1,512}|root)"
+    r"|oidc:https://[^\s#]+#[^\x00-\x1f\x7f]+|spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+)"
+)
+PRINCIPAL_RULE: Final = (
+    "must be iam:arn:aws:iam::<account>:role/<name> (without the role's path), the same of a user, "
+    "oidc:<issuer>#<subject> or spiffe://<trust domain>/<path>"
+)
+MAX_SIMULATED_PRINCIPALS: Final = 500
+"""Whom one simulation asks for."""
+MAX_REPLAY_DAYS: Final = 90
+"""As long as the audit's index remembers."""
+DEFAULT_REPLAY_DAYS: Final = 7
+MAX_REPLAYED: Final = 500
+DEFAULT_REPLAYED: Final = 200
+"""Records that one call looks at."""
+REPLAY_BUDGET: Final = timedelta(seconds=5)
+"""A call fetches no further page of records after this. The function may run for 15 s."""
+MAX_TOLD_REASONS: Final = 10
+"""Of one decision in a list of many."""
 MAX_ACCESS_SET_BYTES: Final = 1024 * 1024
 ACCESS_SET_CHUNK_BYTES: Final = 300 * 1024
 """An access set's part in one item."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from . import limits
 from .access import Action
 from .errors import Violation
 
@@ -82,6 +83,8 @@ class RoleBinding:
         found = []
         if (self.principal is None) == (self.group is None):
             found.append(Violation("principal", "must be given, or group, but not both"))
+        if self.principal is not None and not 1 <= len(self.principal) <= limits.MAX_PRINCIPAL_LENGTH:
+            found.append(Violation("principal", f"must have 1 to {limits.MAX_PRINCIPAL_LENGTH} characters"))
         if self.role in TENANT_WIDE and (self.environment or self.prefix):
             found.append(Violation("environment", f"must be left out: {self.role} is a role over the whole tenant"))
         return found

@@ -10,7 +10,7 @@ from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.usecases.ports import Measurements, WritePorts
 
 from .environment import INITIAL_EPOCH, Environment
-from .shared_wiring import access_control, audit_log, encryption
+from .shared_wiring import access_control, audit_index, audit_log, encryption
 
 
 def write_ports(environment: Environment, measurements: Measurements) -> WritePorts:
@@ -19,11 +19,13 @@ def write_ports(environment: Environment, measurements: Measurements) -> WritePo
     randomness = SystemRandomness()
     return WritePorts(
         region=environment.region,
+        regions=environment.regions,
         clock=SystemClock(),
         randomness=randomness,
         store=DynamoSecretStore(table=environment.table, region=environment.region),
         encryption=encryption(environment, client, randomness=randomness, measurements=measurements),
         audit=audit_log(environment, client, randomness=randomness, measurements=measurements),
+        index=audit_index(environment, client),
         access=access_control(environment, client, randomness=randomness, measurements=measurements),
         grants=DynamoGrantStore(client=client, table=environment.table, randomness=randomness),
         required_approvals=environment.break_glass_approvals,

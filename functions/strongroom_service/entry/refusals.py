@@ -1,6 +1,6 @@
 """Where errors become what a caller is told: counted by code, and logged when they are ours to mend."""
 
-from strongroom_service.domain.errors import AccessDenied, DomainError
+from strongroom_service.domain.errors import AccessDenied, AccessSetUnavailable, DomainError
 from strongroom_service.usecases.ports import Metric
 
 from .error_table import as_domain_error, status_of
@@ -23,6 +23,8 @@ class Refusals:
         self._metrics.error(told.code)
         if isinstance(told, AccessDenied):
             self._metrics.count(Metric.DENIALS)
+        if isinstance(told, AccessSetUnavailable):
+            self._metrics.count(Metric.ACCESS_BROKEN)
         if status_of(told) >= _SERVER_ERROR:
             self._failures.write(error, told=told, request_id=request_id)
         return told

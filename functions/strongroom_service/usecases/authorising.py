@@ -28,14 +28,19 @@ def decide(
 ) -> Decision:
     """Allowed when every action is."""
     now = ports.clock.now()
-    decisions = [policy.decide(request_of(caller, action, resource, now=now, ports=ports)) for action in actions]
+    return decide_all(policy, [request_of(caller, action, resource, now=now, ports=ports) for action in actions])
+
+
+def decide_all(policy: Policy, requests: Sequence[AccessRequest]) -> Decision:
+    """Allowed when every request is, and there is one."""
+    decisions = [policy.decide(request) for request in requests]
     denied = [decision for decision in decisions if not decision.allowed]
     chosen = denied or decisions
     return Decision(
         not denied and bool(decisions),
         tuple(dict.fromkeys(reason for it in chosen for reason in it.reasons)),
         is_broken=any(it.is_broken for it in decisions),
-        asked=tuple(actions),
+        asked=tuple(request.action for request in requests),
         grant="" if denied else next((it.grant for it in decisions if it.grant), ""),
     )
 

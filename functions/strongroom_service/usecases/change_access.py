@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from strongroom_service.domain.access import AccessRequest, Action, Caller, Decision, Resource
+from strongroom_service.domain.access import Action, Caller, Decision, Resource
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
 from strongroom_service.domain.audit import AuditAction, Phase
 from strongroom_service.domain.errors import (
@@ -11,13 +11,13 @@ from strongroom_service.domain.errors import (
     Conflict,
     DomainError,
     InternalError,
-    LockedOut,
     NotWriter,
     StaleExpectation,
 )
 
 from .authorising import decide
 from .changing import ATTEMPTS, pause
+from .lockout import require_administrator
 from .ports import ChangeLost, WritePorts
 from .recording import Recorder, Subject
 
@@ -108,33 +108,20 @@ def _store(change: AccessChange, found: _Found, *, caller: Caller, ports: WriteP
         if writer.region != ports.region:
             raise NotWriter(writer_region=writer.region)
         before = found.access_set
-        if change.expected_revision not in {None, before.revision}:
-            raise StaleExpectation(
-                "Another revision of the policies is in force.", details={"revision": before.revision}
-            )
         after = change.apply(before)
         if change.entry is not None:
             ports.access.check(change.entry)
         if (after.policies, after.groups) == (before.policies, before.groups):
+            # Already so, maybe by this very call whose answer was lost: whatever revision was expected.
             return before
-        _require_administrator(after, caller=caller, ports=ports)
+        if change.expected_revision not in {None, before.revision}:
+            raise StaleExpectation(
+                "Another revision of the policies is in force.", details={"revision": before.revision}
+            )
+        require_administrator(after, caller=caller, ports=ports)
         try:
             ports.access.replace(found.pointer, after, epoch=writer.epoch)
         except ChangeLost:
             continue
         return after
     raise Conflict("Other changes of the policies kept coming first; try again.")
-
-
-def _require_administrator(access_set: AccessSet, *, caller: Caller, ports: WritePorts) -> None:
-    """Somebody who is named, or the caller, may still change policies under the caller's circumstances."""
-    policy = ports.access.policy_of(access_set)
-    now = ports.clock.now()
-    others = sorted(access_set.principals() - {caller.principal.id})
-    for principal in (caller.principal.id, *others):
-        request = AccessRequest(
-            principal, Action.POLICY_WRITE, Resource(access_set.tenant), caller.source_ip, now, ports.region
-        )
-        if policy.decide(request).allowed:
-            return
-    raise LockedOut

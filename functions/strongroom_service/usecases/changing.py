@@ -83,8 +83,9 @@ def locate(target: Target, ports: WritePorts) -> Located:
         return Located(name, ports.store.load(name))
     secret_id = target.secret_id or ""
     name = ports.store.locate(secret_id, tenant=target.tenant)
-    head = ports.store.load(name) if name else None
-    if head is None or head.secret_id != secret_id:
+    # An unknown id costs what a known one does: who may not know must not learn it from the work.
+    head = ports.store.load(name or SecretName(target.tenant, "", ""))
+    if name is None or head is None or head.secret_id != secret_id:
         return Located(None, None)
     return Located(name, head)
 

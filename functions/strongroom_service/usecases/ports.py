@@ -11,6 +11,7 @@ from strongroom_service.domain.access_set import AccessPointer, AccessSet, Polic
 from strongroom_service.domain.audit import AuditEvent, Receipt
 from strongroom_service.domain.break_glass import BreakGlass
 from strongroom_service.domain.digest import ArchivedVersion
+from strongroom_service.domain.explanation import ClosePolicy
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
@@ -38,6 +39,8 @@ class HeadQuery:
 
     name: SecretName
     version: int | None = None
+    epoch: int | None = None
+    """Under which the version was written, when that is known; None: the one that is current now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,7 +452,19 @@ class AccessControl(Protocol):
         ...
 
     def policy_of(self, access_set: AccessSet) -> Policy:
-        """The policy that a set would be."""
+        """The policy that the set in force is. Raises `AccessSetUnavailable`."""
+        ...
+
+    def proposal_of(self, access_set: AccessSet) -> Policy:
+        """The policy that a proposed set would be: what is broken in it rings nowhere. Raises `InvalidRequest`."""
+        ...
+
+    def named(self, access_set: AccessSet) -> set[str]:
+        """Everybody whom a role, a group or a policy's own text names."""
+        ...
+
+    def close_to(self, access_set: AccessSet, request: AccessRequest) -> Sequence[ClosePolicy]:
+        """The policies that permit something near to what is asked."""
         ...
 
     def replace(
@@ -570,11 +585,14 @@ class WritePorts:
     """What changes and metadata reads stand on."""
 
     region: str
+    regions: Sequence[str]
+    """Every region of the deployment."""
     clock: Clock
     randomness: Randomness
     store: SecretStore
     encryption: Encryption
     audit: AuditLog
+    index: AuditIndex
     access: AccessControl
     grants: GrantStore
     required_approvals: int = 0

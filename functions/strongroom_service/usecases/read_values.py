@@ -94,8 +94,9 @@ def _release(
     recorder = Recorder(ports, caller, AuditAction.READ)
     events: list[AuditEvent] = []
     outcomes: list[_Authorised | DomainError] = []
-    for item, found in zip(items, snapshot.heads, strict=True):
-        decision = decide(policy, caller, [Action.READ], Resource.of(item.name), ports)
+    decisions = [decide(policy, caller, [Action.READ], Resource.of(item.name), ports) for item in items]
+    heads = _with_other_epochs(items, snapshot.heads, decisions, ports)
+    for item, found, decision in zip(items, heads, decisions, strict=True):
         outcome, event = _authorise(item, found, decision, recorder=recorder, ports=ports)
         outcomes.append(outcome)
         events.append(event)
@@ -116,6 +117,30 @@ def _release(
     return [
         _result(outcome, value, receipt) for outcome, value, receipt in zip(outcomes, opened, receipts, strict=True)
     ]
+
+
+def _with_other_epochs(
+    items: Sequence[ReadItem], heads: Sequence[Fetched | None], decisions: Sequence[Decision], ports: ReadPorts
+) -> Sequence[Fetched | None]:
+    """Ask again for numbered versions that were written under another epoch than now: one more round trip.
+
+    Only for who may read them: a round trip that depends on what exists would tell others that it does.
+    """
+    if all(item.selector.number is None for item in items):
+        return heads
+    epoch = ports.writership.state().epoch
+    again: dict[int, HeadQuery] = {}
+    for index, (item, found, decision) in enumerate(zip(items, heads, decisions, strict=True)):
+        number, head = item.selector.number, found.head if found else None
+        if not decision.allowed or found is None or head is None or number is None or number in head.envelopes:
+            continue
+        record = head.versions.get(number)
+        if record is not None and record.epoch != epoch and found.stored is None:
+            again[index] = HeadQuery(item.name, number, record.epoch)
+    if not again:
+        return heads
+    anew = dict(zip(again, ports.heads.fetch(list(again.values())).heads, strict=True))
+    return [anew.get(index, found) for index, found in enumerate(heads)]
 
 
 def _authorise(

@@ -1,34 +1,43 @@
 """Who may do what, under the policies in force or under others that are only proposed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from strongroom_service.domain.access import AccessRequest, Action, Caller, Decision, Resource
-from strongroom_service.domain.access_set import AccessSet, PolicyEntry
-from strongroom_service.domain.audit import AuditAction, Phase
-from strongroom_service.domain.errors import AccessDenied
+from strongroom_service.domain import limits
+from strongroom_service.domain.access import AccessRequest, Action, Authentication, Caller, Decision
+from strongroom_service.domain.audit import AuditAction
+from strongroom_service.domain.errors import InvalidRequest, Violation
+from strongroom_service.domain.scopes import resource_for
 
-from .authorising import decide
+from .access_proposal import AccessProposal
 from .ports import WritePorts
-from .recording import Recorder, Subject
+from .recording import Subject
+from .seeing_access import see_access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """Under which a question is asked. None of one is the caller's own."""
+
+    source_ip: str | None = None
+    time: datetime | None = None
+    region: str | None = None
+    authentication: Authentication | None = None
+    authentication_age: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked. None of a circumstance is the caller's own."""
+    """What is asked."""
 
     action: Action
     environment: str | None = None
     path: str | None = None
     principals: Sequence[str] = ()
-    """Whom to ask for; nobody: everybody whom a role or a group names."""
-    source_ip: str | None = None
-    time: datetime | None = None
-    region: str | None = None
-    policies: Mapping[str, PolicyEntry | None] = field(default_factory=dict)
-    """Policies to put, or None to remove, before asking. Nothing is stored."""
-    groups: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+    """Whom to ask for; nobody: everybody whom the policies name."""
+    circumstances: Circumstances = field(default_factory=Circumstances)
+    proposal: AccessProposal = field(default_factory=AccessProposal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,45 +54,30 @@ def simulate(question: Question, *, caller: Caller, ports: WritePorts) -> Simula
 
     Raises:
         AccessDenied: the caller may not see policies.
-        InvalidRequest, NotFound: the proposal breaks a rule.
+        InvalidRequest, NotFound: the question or the proposal breaks a rule.
         AuditUnavailable, AccessSetUnavailable, StoreUnavailable, Throttled.
     """
-    recorder = Recorder(ports, caller, AuditAction.SIMULATE)
     subject = Subject(question.environment or "", question.path or "")
-    _, in_force = ports.access.load(caller.tenant)
-    decision = decide(ports.access.policy_of(in_force), caller, [Action.POLICY_READ], Resource(caller.tenant), ports)
-    if not decision.allowed:
-        recorder.record(recorder.event(Phase.DENIAL, decision, subject, outcome=AccessDenied.code))
-        raise AccessDenied
-    recorder.record(recorder.event(Phase.RELEASE, decision, subject))
-    proposed = _propose(in_force, question, ports)
-    policy = ports.access.policy_of(proposed)
-    now = ports.clock.now()
+    in_force = see_access(AuditAction.SIMULATE, subject, caller=caller, ports=ports)
+    resource = resource_for(question.action, tenant=caller.tenant, environment=question.environment, path=question.path)
+    proposed = question.proposal.apply(in_force, ports)
+    policy = ports.access.proposal_of(proposed)
+    principals = question.principals or sorted(ports.access.named(proposed))
+    if len(principals) > limits.MAX_SIMULATED_PRINCIPALS:
+        rule = f"must be given, since the policies name more than {limits.MAX_SIMULATED_PRINCIPALS}"
+        raise InvalidRequest([Violation("principals", rule)])
+    given = question.circumstances
+    request = AccessRequest(
+        "",
+        question.action,
+        resource,
+        given.source_ip or caller.source_ip,
+        given.time or ports.clock.now(),
+        given.region or ports.region,
+        given.authentication or caller.authentication,
+        caller.authentication_age if given.authentication_age is None else given.authentication_age,
+    )
     return Simulated(
         in_force.revision,
-        {
-            principal: policy.decide(
-                AccessRequest(
-                    principal,
-                    question.action,
-                    Resource(caller.tenant, question.environment, question.path),
-                    question.source_ip or caller.source_ip,
-                    question.time or now,
-                    question.region or ports.region,
-                )
-            )
-            for principal in question.principals or sorted(proposed.principals())
-        },
+        {principal: policy.decide(replace(request, principal=principal)) for principal in principals},
     )
-
-
-def _propose(access_set: AccessSet, question: Question, ports: WritePorts) -> AccessSet:
-    for name, entry in question.policies.items():
-        if entry is None:
-            access_set = access_set.without_policy(name)
-        else:
-            ports.access.check(entry)
-            access_set = access_set.with_policy(name, entry)
-    for group, members in question.groups.items():
-        access_set = access_set.without_group(group) if members is None else access_set.with_group(group, members)
-    return access_set

@@ -10,6 +10,7 @@ from infra.local.client import LocalCloud
 from infra.local.demo.cast import ENVIRONMENT, PATH, VALUES, Cast
 from infra.local.demo.emergency import Emergency
 from infra.local.demo.outages import Outages
+from infra.local.demo.policies import Policies
 from infra.local.demo.proof import Proof
 from infra.local.demo.show import Show, Step, expect
 from infra.local.requests import Answer, Region
@@ -31,6 +32,7 @@ class Story:
         self._store()
         self._read()
         self._refuse()
+        Policies(self._cast).tell()
         emergency = Emergency(self._cast)
         emergency.begin()
         Outages(self._cast).tell()

@@ -6,22 +6,18 @@ denial. So that no policy errs for want of an attribute, every attribute of the 
 
 import ipaddress
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import cedarpy
 
-from strongroom_service.domain.access import AccessRequest, Decision, Resource
+from strongroom_service.domain.access import EVALUATION_ERROR, NO_PERMIT, AccessRequest, Decision, Resource
 from strongroom_service.domain.access_set import AccessSet
 from strongroom_service.domain.grants import REASON_PREFIX, Grant
 from strongroom_service.domain.roles import ANY_ENVIRONMENT, RoleBinding
 
 from .compile import compile_policies
-
-NO_PERMIT: Final = "no-permit"
-"""The reason of a denial that no policy made: nothing permits."""
-BROKEN: Final = "evaluation-error"
 
 _NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104  # nobody's address, for want of one
 _REMEMBERED: Final = 1024
@@ -59,7 +55,7 @@ class CedarPolicy:
         )
         diagnostics = result.diagnostics
         if diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
-            return Decision(allowed=False, reasons=(BROKEN,), is_broken=True)
+            return Decision(allowed=False, reasons=(EVALUATION_ERROR,), is_broken=True)
         reasons = sorted(diagnostics.reasons)
         grant = _grant_alone(reasons) if result.allowed and request.principal in self._grants else ""
         return Decision(result.allowed, tuple(map(self._label, reasons)) or (NO_PERMIT,), grant=grant)
@@ -99,8 +95,13 @@ def _uid(resource: Resource) -> dict[str, str]:
     return {"type": "Secret", "id": f"{resource.environment}/{resource.path}"}
 
 
+def uids_around(resource: Resource) -> list[tuple[str, str]]:
+    """Type and id of all that a resource lies in, and of itself in the end."""
+    return [(entity["uid"]["type"], entity["uid"]["id"]) for entity in _place(resource)]
+
+
 def _place(resource: Resource) -> list[dict[str, Any]]:
-    """The resource, and all that it lies in."""
+    """All that the resource lies in, and itself in the end."""
     tenant = {"type": "Tenant", "id": resource.tenant}
     if resource.environment is None:
         return [_entity(tenant)]
@@ -142,12 +143,16 @@ def _context(request: AccessRequest, *, grant: str) -> str:
     )
 
 
+@lru_cache(_REMEMBERED)
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        address = str(ipaddress.ip_address(text))
     except ValueError:
         return _NO_ADDRESS
+    # A zone, such as fe80::1%eth0 has, is nothing that Cedar reads.
+    return _NO_ADDRESS if "%" in address else address
 
 
 def _moment(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # `strftime` takes ten times as long, and writes early years without their zeros.
+    return f"{time.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"

@@ -26,11 +26,11 @@ type Context = {
 };
 
 action "secret:read", "secret:register", "secret:write", "secret:promote", "secret:rollback", "secret:disable",
-       "secret:destroy", "secret:explain"
+       "secret:destroy"
   appliesTo { principal: [Principal], resource: [Secret], context: Context };
 action "breakGlass:request", "breakGlass:approve"
   appliesTo { principal: [Principal], resource: [Secret, Environment], context: Context };
-action "secret:list"
+action "secret:list", "secret:explain"
   appliesTo { principal: [Principal], resource: [Secret, Environment], context: Context };
 action "secret:rewrap"
   appliesTo { principal: [Principal], resource: [Environment], context: Context };

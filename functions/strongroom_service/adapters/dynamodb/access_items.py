@@ -40,7 +40,8 @@ class DynamoAccessItems:
         for _ in range(_TRIES):
             answer = self._calls.call(BATCH_GET_ITEM, {"RequestItems": wanted})
             for item in answer.get("Responses", {}).get(self._table, []):
-                chunks[item[at.SK]["S"]] = base64.b64decode(item[at.BLOB]["B"])
+                # What has no blob counts as missing; what has another one, its hash finds out.
+                chunks[item[at.SK]["S"]] = base64.b64decode(item.get(at.BLOB, {}).get("B", ""))
             wanted = answer.get("UnprocessedKeys", {})
             if not wanted:
                 break

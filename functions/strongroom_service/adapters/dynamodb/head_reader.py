@@ -28,8 +28,7 @@ class DynamoHeadReader:
     """The head reader port. Reads are strongly consistent within the region.
 
     A copy of the pointer to the tenant's access set comes beside the heads. A numbered version's item is asked for
-    beside its head under the epoch that is current now; only if the head says that the version is of another epoch a
-    second round trip follows.
+    beside its head, under the epoch that the query names or that is current now.
     """
 
     def __init__(
@@ -55,10 +54,6 @@ class DynamoHeadReader:
         found, missed = self._fetch_keys({*wanted, pointer_key})
         if pointer_key in missed:
             raise StoreUnavailable
-        others = {key for query in queries if (key := _other_epoch(query, found, epoch))}
-        if others:
-            more, more_missed = self._fetch_keys(others)
-            found, missed = found | more, missed | more_missed
         pointer = found.get(pointer_key)
         return Snapshot(
             [_assemble(query, found, missed, epoch) for query in queries],
@@ -105,7 +100,7 @@ def translate(failure: AwsCallFailed) -> DomainError:
 def _keys(query: HeadQuery, epoch: int) -> Iterator[at.Key]:
     yield at.head_key(query.name)
     if query.version is not None:
-        yield at.version_key(query.name, VersionKey(query.version, epoch))
+        yield at.version_key(query.name, VersionKey(query.version, query.epoch or epoch))
 
 
 def _epoch_of(query: HeadQuery, found: Mapping[at.Key, Item], default: int) -> int:
@@ -113,14 +108,6 @@ def _epoch_of(query: HeadQuery, found: Mapping[at.Key, Item], default: int) -> i
     versions = found.get(at.head_key(query.name), {}).get(at.VERSIONS, {"M": {}})["M"]
     entry = versions.get(str(query.version))
     return int(entry["M"][at.EPOCH]["N"]) if entry else default
-
-
-def _other_epoch(query: HeadQuery, found: Mapping[at.Key, Item], epoch: int) -> at.Key | None:
-    """The version item to fetch besides, when the head names another epoch than was guessed."""
-    if query.version is None:
-        return None
-    stored = _epoch_of(query, found, epoch)
-    return None if stored == epoch else at.version_key(query.name, VersionKey(query.version, stored))
 
 
 def _assemble(query: HeadQuery, found: Mapping[at.Key, Item], missed: set[at.Key], epoch: int) -> Fetched | None:

@@ -16,7 +16,9 @@ from strongroom_service.entry.refusals import Refusals
 from .events import original_event
 from .fields import RULE, TOO_LARGE
 
-PATH_PARAMETERS: Final = ("secretId", "versionNumber", "alias", "environment", "path")
+PATH_PARAMETERS: Final = (
+    "secretId", "versionNumber", "alias", "environment", "path", "policyId", "group", "requestId",
+)  # fmt: skip
 
 _MAX_VIOLATIONS: Final = 20
 
@@ -105,7 +107,8 @@ def _violation(error: Mapping[str, Any], shape: Mapping[str, Sequence[str]], roo
     if error["type"] == "extra_forbidden":
         # The last part is a name of the caller's making: it may be anything, a secret too.
         owner = _known(place[:-1], shape)
-        return Violation(owner or root, f"must have no fields but {', '.join(shape.get(owner, ()))}")
+        known = f" but {', '.join(shape[owner])}" if owner in shape else " that are not known"
+        return Violation(owner or root, f"must have no fields{known}")
     field = _known(place, shape)
     if error["type"] in {RULE, TOO_LARGE}:
         return Violation(field or root, error["msg"])

@@ -15,7 +15,7 @@ from . import fields as f
 _VALUE_FIELDS: Final = ("plaintextValue", "plaintextBase64", "generate")
 
 
-def _without_null(schema: dict[str, Any], model: type[BaseModel]) -> None:
+def without_null(schema: dict[str, Any], model: type[BaseModel]) -> None:
     """Say in the schema what `_refuse_null` enforces: what is optional is left out, not null."""
     nullable: frozenset[str] = getattr(model, "nullable", frozenset())
     for name, described in schema.get("properties", {}).items():
@@ -39,7 +39,7 @@ class Strict(BaseModel):
         strict=True,
         frozen=True,
         hide_input_in_errors=True,
-        json_schema_extra=_without_null,
+        json_schema_extra=without_null,
     )
     nullable: ClassVar[frozenset[str]] = frozenset()
     """Names, as callers write them, of the fields in which null has a meaning."""
@@ -110,7 +110,7 @@ class Generate(Strict):
 
 
 def _one_value(schema: dict[str, Any], model: type[BaseModel]) -> None:
-    _without_null(schema, model)
+    without_null(schema, model)
     schema["oneOf"] = [{"required": [name]} for name in _VALUE_FIELDS]
 
 
@@ -189,7 +189,7 @@ class RewrapRequest(Body):
 
 
 def _one_scope(schema: dict[str, Any], model: type[BaseModel]) -> None:
-    _without_null(schema, model)
+    without_null(schema, model)
     schema["oneOf"] = [{"required": ["path"]}, {"required": ["prefix"]}]
 
 

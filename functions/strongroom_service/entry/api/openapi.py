@@ -32,6 +32,7 @@ _SIGNED: Final = frozenset({403, 404})
 _READS_A_VERSION: Final = frozenset({409, 410, 425})
 _CHANGES: Final = frozenset({409, 410})
 _UNSIGNED: Final = frozenset({"getHealth"})
+_ONLY_ASK: Final = frozenset({"readValues", "readRevisions", "simulateAccess", "replayAccess"})
 _MAY_BE_BEHIND: Final = frozenset({"listSecrets"})
 
 _DESCRIPTION: Final = """\
@@ -131,7 +132,7 @@ def _statuses(operation_id: str, route: APIRoute, *, has_body: bool, unsigned: b
     yield from _SIGNED
     if operation_id == "readValue":
         yield from _READS_A_VERSION
-    elif route.methods != {"GET"} and operation_id not in {"readValues", "readRevisions"}:
+    elif route.methods != {"GET"} and operation_id not in _ONLY_ASK:
         yield from _CHANGES
     if operation_id in _MAY_BE_BEHIND:
         yield HTTPStatus.TOO_EARLY

@@ -181,3 +181,18 @@ def test_everybody_who_is_named_is_known() -> None:
 def test_the_first_set_is_what_the_deployment_says() -> None:
     initial = AccessSet.initial("default", [READER, READER])
     assert (initial.revision, list(initial.policies)) == (0, ["deployment-1", "deployment-2"])
+
+
+def test_a_group_has_so_many_members_and_no_more() -> None:
+    members = [f"iam:{number}" for number in range(limits.MAX_GROUP_MEMBERS)]
+    assert len(EMPTY.with_group("g", members).groups["g"]) == limits.MAX_GROUP_MEMBERS
+    with pytest.raises(InvalidRequest, match="members: must be at most 1000"):
+        EMPTY.with_group("g", [*members, "iam:more"])
+
+
+@pytest.mark.parametrize("principal", ["", "x" * 513])
+def test_principals_have_a_length(principal: str) -> None:
+    with pytest.raises(InvalidRequest, match="members"):
+        EMPTY.with_group("g", [principal])
+    with pytest.raises(InvalidRequest, match="principal"):
+        EMPTY.with_policy("p", replace(READER, principal=principal))

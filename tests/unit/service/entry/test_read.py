@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from strongroom_service.domain.access import Action
 from strongroom_service.domain.errors import (
+    AccessSetUnavailable,
     AuditUnavailable,
     DomainError,
     KmsUnavailable,
@@ -203,3 +205,36 @@ def test_no_path_or_query_leads_to_a_defect(environment: str, path: str, query: 
     call = Caller()
     status, _, _ = call("GET", VALUES, parameters={"environment": environment, "path": path}, query=query)
     assert status in {400, 404}
+
+
+class Spoilt:
+    """Policies that cannot be read."""
+
+    def at(self, tenant: str, pointer: object) -> NoReturn:
+        del tenant, pointer
+        raise AccessSetUnavailable
+
+
+def test_policies_that_cannot_be_read_deny_every_call_and_ring(capsys: pytest.CaptureFixture[str]) -> None:
+    """Values, batches and revisions alike, with what exists and what does not."""
+    call = Caller()
+    call.deployment.stored(CANARY)
+    ports = replace(call.deployment.read_ports(), access=Spoilt())
+    reader = Reader(
+        region=WRITER,
+        tenants_of_account={ACCOUNT: ("default",)},
+        ports=ports,
+        failures=FailureLog(service=f"test-reader-{next(SERVICES)}"),
+        metrics=FunctionMetrics(stage="test", function="reader"),
+    )
+    items = {"items": [{"secretPath": NAME.secret_path}]}
+    for event in (
+        proxy_event("GET", VALUES, resource=VALUES, parameters=PARAMETERS),
+        proxy_event("POST", "/batch/values", items, resource="/batch/values"),
+        proxy_event("POST", "/revisions", items, resource="/revisions"),
+    ):
+        answer = reader.handle(event)
+        assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == (503, "store_unavailable")
+    written = capsys.readouterr().out
+    assert written.count('"AccessBroken":[1.0]') == 3
+    assert CANARY not in written

@@ -324,3 +324,42 @@ def test_revisions_without_a_record_are_not_told(deployment: Deployment) -> None
     deployment.failures.plan("audit", AuditUnavailable())
     with pytest.raises(AuditUnavailable):
         read_revisions([RevisionItem(NAME)], caller=CALLER, ports=deployment.read_ports())
+
+
+def older_version(deployment: Deployment) -> None:
+    """Version 1, which no alias names any more, written under the epoch before."""
+    deployment.stored("first", "second", "third")
+    deployment.writership.epoch = 2
+
+
+def test_a_version_of_another_epoch_takes_one_round_trip_more(deployment: Deployment) -> None:
+    older_version(deployment)
+    deployment.failures.calls.clear()
+    assert deployment.text("v1") == "first"
+    assert deployment.failures.calls["heads.fetch"] == 2
+    assert deployment.text("v3") == "third"
+    assert deployment.failures.calls["heads.fetch"] == 3
+
+
+def test_a_batch_asks_for_all_such_versions_at_once(deployment: Deployment) -> None:
+    older_version(deployment)
+    deployment.failures.calls.clear()
+    items = [ReadItem(NAME, Selector.parse(version)) for version in ("v1", "v2", "v1", "current", "v9")]
+    results = read_batch(items, caller=CALLER, ports=deployment.read_ports())
+    texts = [it.value.reveal_text() if isinstance(it, ReadValue) else it.code for it in results]
+    assert texts == ["first", "second", "first", "third", "not_found"]
+    assert deployment.failures.calls["heads.fetch"] == 2
+
+
+def test_who_may_not_read_costs_the_same_for_what_exists_and_what_does_not(deployment: Deployment) -> None:
+    """Also where a version that exists would take a second round trip."""
+    older_version(deployment)
+    deployment.policy.allowed.clear()
+    seen = []
+    for name in (NAME, SecretName("default", "prod", "not/there")):
+        for version in (None, "next", "v1", "v99"):
+            deployment.failures.calls.clear()
+            with pytest.raises(AccessDenied) as denied:
+                deployment.read(version, name=name)
+            seen.append((str(denied.value), denied.value.details, dict(deployment.failures.calls)))
+    assert seen == [("Access denied.", {}, {"heads.fetch": 1, "audit": 1})] * 8
