@@ -16,6 +16,7 @@ from infra.local.archive import AuditArchive
 from infra.local.client import LocalCloud
 from infra.local.requests import Identity, Region
 from infra.local.verifying import Ran, copy_archive, run_command
+from strongroom_service.domain.errors import KmsUnavailable
 from tests.cloud.platform import VALUE, Platform
 
 WITHIN = timedelta(seconds=60)
@@ -185,7 +186,7 @@ def test_without_kms_nothing_is_sealed_and_nothing_is_lost(
     receipt = archived_read(cloud, platform, region)
     with cloud.faults.fault("refuse", region=region.name, service="kms"):
         failed = cloud.seal_audit(region.name)
-    assert failed.get("errorType") == "KmsUnavailable", failed
+    assert failed["errorMessage"] == KmsUnavailable.default_message, failed
     sealed(cloud, region)
     ran = verified(cloud, region, "--public-key", public_key, "--receipt", receipt, "--json")
     assert ran.code == 0, ran.output
