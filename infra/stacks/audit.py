@@ -8,6 +8,7 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.archive import Archive
+from infra.constructs.audit_queries import AuditQueries
 from infra.constructs.checks import acknowledge
 from infra.stacks.base import RETAIN, StrongroomStack
 
@@ -44,7 +45,7 @@ class AuditStack(StrongroomStack):
             self.stream, "KDS3", "A key of the deployment's own: its policy and its use can be seen and revoked"
         )
         self.buffer = self._table("Buffer", self.names.audit_buffer)
-        self.index = self._table("Index", self.names.of("audit-index"), expires=True)
+        self.index = self._table("Index", self.names.audit_index, expires=True)
         self.archive = Archive(
             self,
             names=self.names,
@@ -53,6 +54,14 @@ class AuditStack(StrongroomStack):
             key=self.key,
             object_lock=options.object_lock,
             retention=options.log_retention,
+        )
+        AuditQueries(
+            self,
+            names=self.names,
+            region=region,
+            archive=self.archive.bucket,
+            logs=self.archive.access_logs,
+            key=self.key,
         )
         CfnOutput(self, "ArchiveBucket", value=self.archive.bucket.bucket_name)
         CfnOutput(self, "AuditStreamName", value=self.stream.stream_name)

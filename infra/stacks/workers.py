@@ -11,9 +11,10 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs import permissions
+from infra.constructs.indexing import INDEXER_TIMEOUT, not_indexed_queue, poll_stream
 from infra.constructs.layers import layer, service_code
 from infra.constructs.service_function import FunctionShape, ServiceFunction
-from infra.naming import DRAIN, SEEDER
+from infra.naming import DRAIN, INDEXER, SEEDER
 from infra.stacks.api import RegionKeys
 from infra.stacks.audit import AuditStack
 from infra.stacks.base import StrongroomStack
@@ -36,6 +37,7 @@ class WorkersStack(StrongroomStack):
         self._code = service_code(options.target)
         self._layer = layer(self, "admin", names=self.names, target=options.target)
         self._add_drain(audit)
+        self._add_indexer(audit)
         if region == options.primary_region:
             self._add_seed(keys)
 
@@ -72,6 +74,33 @@ class WorkersStack(StrongroomStack):
             # The next minute tries again; retries of the event would only pile up.
             targets=[targets.LambdaFunction(drain.publish(), retry_attempts=0)],
         )
+
+    def _add_indexer(self, audit: AuditStack) -> None:
+        names, region = self.names, self.place
+        given_up = not_indexed_queue(self, names=names)
+        indexer = self._worker(
+            FunctionShape(
+                name=INDEXER,
+                handler="strongroom_service.entry.indexer.handler",
+                purpose="Takes the audit stream's records into the index",
+                memory_mb=512,
+                timeout=INDEXER_TIMEOUT,
+                snap_start=False,
+                reserved_concurrency=self._reserved_concurrency,
+            ),
+            environment={
+                "STRONGROOM_STAGE": names.stage,
+                "STRONGROOM_AUDIT_INDEX": names.audit_index,
+            },
+            statements=[
+                permissions.read_audit_stream(names.stream_arn(region)),
+                permissions.decrypt_stream(audit.key.key_arn, region),
+                permissions.index_audit(names.table_arn(region, names.audit_index)),
+                permissions.write_encrypted_table(audit.key.key_arn, region, sid="WriteIndexUnderItsKey"),
+                permissions.tell_given_up(names.queue_arn(region, names.audit_not_indexed)),
+            ],
+        )
+        poll_stream(self, target=indexer.publish(), stream_arn=names.stream_arn(region), given_up=given_up)
 
     def _add_seed(self, keys: RegionKeys) -> None:
         names, region = self.names, self.place

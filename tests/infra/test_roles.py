@@ -79,6 +79,11 @@ def test_the_admin_changes_items_and_makes_namespace_keys(two_regions: Applicati
         "WriteTableUnderItsKey": (TABLE_KEY, {"<TableKey>"}, via("dynamodb", region)),
         "OpenNamespaceKeys": ({"kms:Decrypt"}, envelope_keys(region), PURPOSE),
         "MakeNamespaceKeys": ({"kms:GenerateDataKey"}, envelope_keys(region), PURPOSE),
+        "AskAudit": (
+            {"dynamodb:Query"},
+            {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-audit-index"},
+            None,
+        ),
         **audited(region, "admin"),
     }
 
@@ -100,6 +105,35 @@ def test_the_drain_empties_the_buffer_into_the_stream(two_regions: Application, 
         "WriteBufferUnderItsKey": (TABLE_KEY, {"<Key>"}, via("dynamodb", region)),
         "DrainIntoStream": ({"kinesis:PutRecords"}, {stream}, None),
         "EncryptAuditStream": ({"kms:GenerateDataKey"}, {"<Key>"}, via("kinesis", region)),
+        "WriteLogs": found["WriteLogs"],
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_indexer_reads_the_stream_and_writes_the_index(two_regions: Application, region: str) -> None:
+    """It puts nothing on the stream, reads nothing of the index, and sees no secret."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    role = two_regions.one(stack, "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-indexer")
+    reads = {"DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"}
+    found = grants(role)
+    assert found == {
+        "ReadAuditStream": (
+            {f"kinesis:{it}" for it in reads},
+            {f"arn:aws:kinesis:{region}:{ACCOUNT}:stream/strongroom-dev-audit"},
+            None,
+        ),
+        "DecryptAuditStream": ({"kms:Decrypt"}, {"<Key>"}, via("kinesis", region)),
+        "IndexAudit": (
+            {"dynamodb:BatchWriteItem"},
+            {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-audit-index"},
+            None,
+        ),
+        "WriteIndexUnderItsKey": (TABLE_KEY, {"<Key>"}, via("dynamodb", region)),
+        "TellGivenUp": (
+            {"sqs:SendMessage"},
+            {f"arn:aws:sqs:{region}:{ACCOUNT}:strongroom-dev-audit-not-indexed"},
+            None,
+        ),
         "WriteLogs": found["WriteLogs"],
     }
 
@@ -162,10 +196,12 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
         "strongroom-dev-us-east-1-admin",
         "strongroom-dev-us-east-1-archiver",
         "strongroom-dev-us-east-1-drain",
+        "strongroom-dev-us-east-1-indexer",
         "strongroom-dev-us-east-1-reader",
         "strongroom-dev-us-east-1-seeder",
         "strongroom-dev-us-west-2-admin",
         "strongroom-dev-us-west-2-archiver",
         "strongroom-dev-us-west-2-drain",
+        "strongroom-dev-us-west-2-indexer",
         "strongroom-dev-us-west-2-reader",
     ]

@@ -14,6 +14,7 @@ from strongroom_service.usecases.promote import AliasMove, move_alias
 from strongroom_service.usecases.propose_version import Proposal, propose_version
 from strongroom_service.usecases.read_values import ReadItem, ReadValue, read_value
 from strongroom_service.usecases.register_secret import Registration, register_secret
+from tests.support.audit_index import FakeAuditIndex
 from tests.support.fakes import (
     Failures,
     FakeAccess,
@@ -56,6 +57,7 @@ class Deployment:
         self.store = FakeStore(self.table, self.failures)
         self.encryption = FakeEncryption(self.failures, self.randomness)
         self.audit = FakeAuditLog(self.failures)
+        self.audit_index = FakeAuditIndex(self.clock, self.failures)
         self.slept: list[float] = []
         self._numbers = itertools.count(1)
 
@@ -70,6 +72,7 @@ class Deployment:
             audit=self.audit,
             access=FakeAccess(self.policy),
             writership=self.writership,
+            audit_index=self.audit_index,
             sleep=self.slept.append,
         )
 

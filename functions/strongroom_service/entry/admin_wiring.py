@@ -3,6 +3,7 @@
 import time
 
 from strongroom_service.adapters.aws_client import AwsClient
+from strongroom_service.adapters.dynamodb.audit_index import DynamoAuditIndex
 from strongroom_service.adapters.dynamodb.store import DynamoSecretStore
 from strongroom_service.adapters.system import SystemClock, SystemRandomness
 from strongroom_service.adapters.writership import ConfiguredWriter
@@ -25,5 +26,6 @@ def write_ports(environment: Environment, measurements: Measurements) -> WritePo
         audit=audit_log(environment, client, randomness=randomness, measurements=measurements),
         access=access_control(environment, client, randomness=randomness, measurements=measurements),
         writership=ConfiguredWriter(region=environment.writer_region, epoch=INITIAL_EPOCH),
+        audit_index=DynamoAuditIndex(client=client, table=environment.audit_index, clock=SystemClock()),
         sleep=time.sleep,
     )

@@ -21,7 +21,7 @@ from strongroom_service.entry.refusals import Refusals
 from strongroom_service.entry.responses import common_headers
 from strongroom_service.usecases.ports import WritePorts
 
-from . import aliases, document, namespaces, secrets, values, versions
+from . import aliases, audit, document, namespaces, secrets, values, versions
 from .errors import MethodNotAllowed, on_error, respond
 from .events import original_event
 from .requests import Surroundings
@@ -32,6 +32,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     aliases.router,
     values.router,
     namespaces.router,
+    audit.router,
     document.router,
 )
 

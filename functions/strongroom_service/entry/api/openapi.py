@@ -131,7 +131,7 @@ def _statuses(operation_id: str, route: APIRoute, *, has_body: bool, unsigned: b
     yield from _SIGNED
     if operation_id == "readValue":
         yield from _READS_A_VERSION
-    elif route.methods != {"GET"} and operation_id not in {"readValues", "readRevisions"}:
+    elif route.methods != {"GET"} and operation_id not in {"readValues", "readRevisions", "reportCachedReads"}:
         yield from _CHANGES
     if operation_id in _MAY_BE_BEHIND:
         yield HTTPStatus.TOO_EARLY

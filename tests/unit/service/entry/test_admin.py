@@ -33,7 +33,7 @@ class Caller:
         metrics = FunctionMetrics(stage=environment.stage, function="admin")
         refusals = Refusals(failures=FailureLog(service=f"{environment.stage}-admin"), metrics=metrics)
         app = create_app(self.deployment.write_ports, environment, refusals=refusals, metrics=metrics)
-        self._admin = Admin(app, region=environment.region, refusals=refusals)
+        self._admin = Admin(app, region=environment.region, refusals=refusals, metrics=metrics)
 
     def __call__(self, method: str, path: str, body: Any = None, **said: Any) -> tuple[int, dict[str, Any]]:
         """The status and the body, with what every answer must have checked."""
@@ -256,3 +256,12 @@ def test_no_body_leads_to_a_defect_or_comes_back(method: str, path: str) -> None
 def test_no_path_leads_to_a_defect(path: str, method: str) -> None:
     status, _ = Caller()(method, f"/values/prod/{path}", {"plaintextValue": "v"} if method == "PUT" else None)
     assert status < 500
+
+
+def test_an_event_that_is_not_api_gateways_rings(call: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+    event = proxy_event("GET", "/secrets")
+    call._admin.handle(event, None)
+    assert "PastGateway" not in capsys.readouterr().out
+    del event["requestContext"]["apiId"]
+    call._admin.handle(event, None)
+    assert '"PastGateway":[1' in capsys.readouterr().out.replace(" ", "")

@@ -203,3 +203,16 @@ def test_no_path_or_query_leads_to_a_defect(environment: str, path: str, query: 
     call = Caller()
     status, _, _ = call("GET", VALUES, parameters={"environment": environment, "path": path}, query=query)
     assert status in {400, 404}
+
+
+@pytest.mark.parametrize("missing", ["apiId", "requestId", "stage", "identity"])
+def test_an_event_that_is_not_api_gateways_rings(
+    call: Caller, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    """Whoever invokes the function directly and forgets a part of an event is counted, whatever comes of it."""
+    event = proxy_event("GET", "/health", resource="/health")
+    call._reader.handle(event)
+    assert "PastGateway" not in capsys.readouterr().out
+    del event["requestContext"][missing]
+    call._reader.handle(event)
+    assert '"PastGateway":[1' in capsys.readouterr().out.replace(" ", "")
