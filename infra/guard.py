@@ -31,8 +31,8 @@ _FUNCTIONS: Final = (
     "Invoke*", "PublishVersion", "Put*", "RemovePermission", "UpdateAlias", "UpdateFunction*",
 )  # fmt: skip
 _KEYS: Final = (
-    "CreateGrant", "DeleteImportedKeyMaterial", "DisableKey", "PutKeyPolicy", "ReplicateKey", "ScheduleKeyDeletion",
-    "UpdateAlias", "UpdatePrimaryRegion",
+    "CreateGrant", "DeleteAlias", "DeleteImportedKeyMaterial", "DisableKey", "PutKeyPolicy", "ReplicateKey",
+    "ScheduleKeyDeletion", "UpdateAlias", "UpdatePrimaryRegion",
 )  # fmt: skip
 _ROLES: Final = (
     "Attach*", "CreateRole", "DeleteRole*", "Detach*", "PassRole", "PutRole*", "UpdateAssumeRolePolicy", "UpdateRole*",
@@ -101,7 +101,7 @@ def service_control_policy(
                 "Api",
                 "apigateway",
                 _API,
-                ["arn:aws:apigateway:*::/restapis/*"],
+                ["arn:aws:apigateway:*::/restapis/*", "arn:aws:apigateway:*::/tags/*"],
                 StringEquals={"aws:ResourceTag/strongroom:stage": names.stage},
             ),
         ],

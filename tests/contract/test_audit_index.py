@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -233,6 +233,26 @@ def test_an_item_is_never_too_large(dynamo: tuple[LocalAws, AwsClient]) -> None:
     page = index.search(AuditQuery(tenant="default", request_id="one", limit=100))
     assert len(page.records) == 10
     assert len(items_of(aws)) > 3 * at.SHARDS + 1
+
+
+def test_a_rare_match_is_found_over_several_short_pages(dynamo: tuple[LocalAws, AwsClient]) -> None:
+    """One answer looks through a bounded part of the table, and its end is where the next one begins."""
+    _, client = dynamo
+    records = Records()
+    made = [records.at(NOW - timedelta(seconds=age), secret_id=SECRET) for age in range(150)]
+    [wanted] = [records.at(NOW - timedelta(seconds=200), secret_id=SECRET, actor=ACTOR)]
+    writer_of(client).add([*made, wanted])
+    index = DynamoAuditIndex(client=client, table=INDEX, clock=FakeClock(NOW))
+    query = AuditQuery(tenant="default", secret_id=SECRET, actor=ACTOR, request_id=None, limit=1)
+    first = index.search(query)
+    assert (first.records, first.last is None) == ((), False)
+    found: list[str] = []
+    page = first
+    while page.last is not None:
+        assert page.last in {record.event_id for record in [*made, wanted]}
+        page = index.search(replace(query, after=page.last))
+        found += [record["eventId"] for record in page.records]
+    assert found == [wanted.event_id]
 
 
 def test_one_record_that_the_table_refuses_leaves_the_others(dynamo: tuple[LocalAws, AwsClient]) -> None:

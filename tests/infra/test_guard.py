@@ -128,7 +128,9 @@ def test_no_function_is_kept_from_its_work(two_regions: Application) -> None:
 def test_keys_are_told_by_their_aliases(two_regions: Application) -> None:
     """Key ids are not known before deployment; other keys of the account are left alone."""
     (statement,) = [it for it in POLICY["Statement"] if it["Sid"] == "Keys"]
-    assert {"kms:PutKeyPolicy", "kms:ReplicateKey", "kms:ScheduleKeyDeletion"} <= set(statement["Action"])
+    assert {"kms:PutKeyPolicy", "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:DeleteAlias"} <= set(
+        statement["Action"]
+    )
     pattern = statement["Condition"]["ForAnyValue:StringLike"]["kms:ResourceAliases"]
     aliases = [
         it["Properties"]["AliasName"] for _, _, it in two_regions.everything() if it["Type"] == "AWS::KMS::Alias"

@@ -62,8 +62,9 @@ def index(
             result.failed += [read.delivery.id for read in chunk]
             continue
         _index(chunk, writer=writer, result=result, indexed=indexed)
-    for observer in observers:
-        observer.observe([record.fields for record in indexed])
+    if indexed:
+        for observer in observers:
+            observer.observe([record.fields for record in indexed])
     return result
 
 

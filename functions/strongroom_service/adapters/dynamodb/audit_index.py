@@ -67,7 +67,7 @@ class DynamoAuditIndex:
         shown: list[_Found] = []
         examined = query.after
         for _, packs in groupby(merged, key=lambda pack: pack.second):
-            if look.pages > _MOST_PAGES:
+            if examined is not None and look.pages > _MOST_PAGES:
                 return _page(shown, examined)
             records = _newest_first(packs)
             for found in records:
