@@ -76,19 +76,21 @@ def build(app: App, options: Options) -> None:
         # The replica tables are encrypted under replica keys, which nothing in the template says.
         data.add_stack_dependency(stack)
 
-    for region in options.regions:
+    audits = {region: AuditStack(app, options=options, region=region) for region in options.regions}
+    for region, audit in audits.items():
         if options.alarm_address:
             OperationsStack(app, options=options, region=region, address=options.alarm_address)
-        audit = AuditStack(app, options=options, region=region)
         audit.add_stack_dependency(data)
         api = ApiStack(app, options=options, region=region, keys=keys_of[region], audit=audit)
         api.add_stack_dependency(audit)
         # Functions find the table by its name, so no reference makes them wait for it.
         api.add_stack_dependency(data)
         workers = WorkersStack(
-            app, options=options, region=region, keys=keys_of[region], audit=audit, environment=api.variables
+            app, options=options, region=region, keys=keys_of[region], audits=audits, environment=api.variables
         )
-        workers.add_stack_dependency(audit)
+        for asked in audits.values():
+            # What was read under a grant is asked of every region's index.
+            workers.add_stack_dependency(asked)
         workers.add_stack_dependency(data)
 
 

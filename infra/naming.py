@@ -8,6 +8,7 @@ ADMIN: Final = "admin"
 SEEDER: Final = "seeder"
 DRAIN: Final = "drain"
 GRANTS: Final = "grants"
+INDEXER: Final = "indexer"
 DIGESTS: Final = "digests"
 ARCHIVER: Final = "archiver"
 
@@ -69,6 +70,21 @@ class Names:
         return self.of("audit-buffer")
 
     @property
+    def audit_index(self) -> str:
+        """The table in which the audit of the last 90 days can be asked."""
+        return self.of("audit-index")
+
+    @property
+    def audit_not_indexed(self) -> str:
+        """The queue that tells what the indexer had to give up."""
+        return self.of("audit-not-indexed")
+
+    @property
+    def audit_database(self) -> str:
+        """The archive's database in Glue, where hyphens have to be quoted."""
+        return f"strongroom_{self.stage}_audit"
+
+    @property
     def audit_delivery(self) -> str:
         """The delivery of the audit stream into its archive."""
         return self.of("audit-archive")
@@ -117,6 +133,10 @@ class Names:
     def stream_arn(self, region: str) -> str:
         """The audit stream's ARN."""
         return f"arn:aws:kinesis:{region}:{self.account}:stream/{self.audit_stream}"
+
+    def queue_arn(self, region: str, queue: str) -> str:
+        """A queue's ARN."""
+        return f"arn:aws:sqs:{region}:{self.account}:{queue}"
 
     def log_group(self, function: str) -> str:
         """A function's log group."""

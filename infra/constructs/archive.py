@@ -88,7 +88,7 @@ class Archive(Construct):
         )
 
     def _bucket(self, names: Names, region: str, key: kms.Key, lock: ObjectLock) -> s3.Bucket:
-        access_logs = s3.Bucket(
+        self.access_logs = s3.Bucket(
             self,
             "AccessLogs",
             bucket_name=names.bucket("audit-logs", region),
@@ -118,7 +118,7 @@ class Archive(Construct):
             object_lock_default_retention=s3.ObjectLockRetention.compliance(days)
             if lock.mode == "compliance"
             else s3.ObjectLockRetention.governance(days),
-            server_access_logs_bucket=access_logs,
+            server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix="archive/",
             # Nothing here ever expires by itself: how long an audit is kept is its owner's decision.
             lifecycle_rules=[

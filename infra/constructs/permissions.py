@@ -39,9 +39,9 @@ def put_items(sid: str, table_arn: str) -> iam.PolicyStatement:
     return allow(sid, ["dynamodb:PutItem"], [table_arn])
 
 
-def read_encrypted_table(key_arn: str, region: str) -> iam.PolicyStatement:
+def read_encrypted_table(key_arn: str, region: str, *, sid: str = "ReadTableUnderItsKey") -> iam.PolicyStatement:
     """A table under a customer key wants its readers to hold that key, through DynamoDB."""
-    return allow("ReadTableUnderItsKey", ["kms:Decrypt"], [key_arn], StringEquals=via("dynamodb", region))
+    return allow(sid, ["kms:Decrypt"], [key_arn], StringEquals=via("dynamodb", region))
 
 
 def write_encrypted_table(key_arn: str, region: str, *, sid: str = "WriteTableUnderItsKey") -> iam.PolicyStatement:
@@ -139,6 +139,32 @@ def encrypt_topic(key_arn: str, region: str) -> iam.PolicyStatement:
 def encrypt_stream(key_arn: str, region: str) -> iam.PolicyStatement:
     """A stream under a customer key wants its producers to hold that key, through Kinesis."""
     return allow("EncryptAuditStream", ["kms:GenerateDataKey"], [key_arn], StringEquals=via("kinesis", region))
+
+
+def read_audit_stream(stream_arn: str) -> iam.PolicyStatement:
+    """What Lambda needs of a function's role to poll a stream for it (developer guide, "Using Lambda with Kinesis")."""
+    actions = ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+    return allow("ReadAuditStream", [f"kinesis:{it}" for it in actions], [stream_arn])
+
+
+def decrypt_stream(key_arn: str, region: str) -> iam.PolicyStatement:
+    """A stream under a customer key wants its readers to hold that key, through Kinesis."""
+    return allow("DecryptAuditStream", ["kms:Decrypt"], [key_arn], StringEquals=via("kinesis", region))
+
+
+def index_audit(table_arn: str) -> iam.PolicyStatement:
+    """Write into the index of the audit; never read it."""
+    return allow("IndexAudit", ["dynamodb:BatchWriteItem"], [table_arn])
+
+
+def ask_audit(*table_arns: str) -> iam.PolicyStatement:
+    """Query indexes of the audit; never write them."""
+    return allow("AskAudit", ["dynamodb:Query"], list(table_arns))
+
+
+def tell_given_up(queue_arn: str) -> iam.PolicyStatement:
+    """Tell which part of the stream was given up."""
+    return allow("TellGivenUp", ["sqs:SendMessage"], [queue_arn])
 
 
 def write_logs(log_group_arn: str) -> iam.PolicyStatement:

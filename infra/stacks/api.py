@@ -110,13 +110,15 @@ class ApiStack(StrongroomStack):
             region=region,
             code=code,
             layer=layer(self, "admin", names=names, target=options.target),
-            environment=environment,
+            environment={**environment, "STRONGROOM_AUDIT_INDEX": names.audit_index},
             statements=[
                 permissions.change_secrets(table),
                 permissions.list_secrets(table),
                 permissions.write_encrypted_table(keys.table, region),
                 permissions.open_namespace_keys(envelope_keys),
                 permissions.make_namespace_keys(envelope_keys),
+                # Under the same key as the buffer, whose statement allows its use.
+                permissions.ask_audit(names.table_arn(region, names.audit_index)),
                 *audited,
             ],
             retention=options.log_retention,

@@ -9,6 +9,7 @@ from constructs import Construct
 from infra.config import Options
 from infra.constructs.announcements import announcements
 from infra.constructs.archive import Archive
+from infra.constructs.audit_queries import AuditQueries
 from infra.constructs.checks import acknowledge
 from infra.stacks.base import RETAIN, StrongroomStack
 
@@ -45,7 +46,7 @@ class AuditStack(StrongroomStack):
             self.stream, "KDS3", "A key of the deployment's own: its policy and its use can be seen and revoked"
         )
         self.buffer = self._table("Buffer", self.names.audit_buffer)
-        self.index = self._table("Index", self.names.of("audit-index"), expires=True)
+        self.index = self._table("Index", self.names.audit_index, expires=True)
         self.archive = Archive(
             self,
             names=self.names,
@@ -59,6 +60,14 @@ class AuditStack(StrongroomStack):
             announcements(
                 self, name=self.names.break_glass_topic, key=self.key, address=options.break_glass.announce_to
             )
+        AuditQueries(
+            self,
+            names=self.names,
+            region=region,
+            archive=self.archive.bucket,
+            logs=self.archive.access_logs,
+            key=self.key,
+        )
         CfnOutput(self, "ArchiveBucket", value=self.archive.bucket.bucket_name)
         CfnOutput(self, "AuditStreamName", value=self.stream.stream_name)
 

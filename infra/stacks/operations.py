@@ -14,7 +14,8 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.checks import acknowledge
-from infra.naming import ADMIN, ALIAS, API_STAGE, DIGESTS, DRAIN, GRANTS, METRICS, READER, Names
+from infra.constructs.past_gateway import past_the_gateway
+from infra.naming import ADMIN, ALIAS, API_STAGE, DIGESTS, DRAIN, GRANTS, INDEXER, METRICS, READER, Names
 from infra.stacks.base import StrongroomStack
 
 
@@ -38,6 +39,7 @@ STALE_ARCHIVE: Final = timedelta(minutes=15)
 UNSEALED: Final = timedelta(hours=2)
 """How long the archive may go without a digest."""
 HOUR: Final = timedelta(hours=1)
+LATE_INDEX: Final = timedelta(minutes=5)
 
 
 def watches(names: Names, *, buffer_events: int) -> list[Watch]:
@@ -52,11 +54,13 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Sum",
             at_least=1,
         )
-        for function in (READER, ADMIN, DRAIN, DIGESTS, GRANTS)
+        for function in (READER, ADMIN, DRAIN, DIGESTS, GRANTS, INDEXER)
         for metric, means in (
             ("Errors", f"The {function} function failed without an answer of its own"),
             ("Throttles", f"The {function} function was refused concurrency"),
         )
+        # The stream's polling asks for as much as it may and waits for what it does not get: lateness is what counts.
+        if (function, metric) != (INDEXER, "Throttles")
     ]
     audit = [
         Watch(
@@ -74,6 +78,7 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             ("audit-buffered", "AuditBuffered", "The audit stream does not take records; they go into the buffer"),
             ("access-broken", "AccessBroken", "A tenant's policies cannot be read or evaluated, which denies requests"),
             ("kms-fallbacks", "KmsFallbacks", "This region's KMS does not answer; another region's opens the keys"),
+            ("past-gateway", "PastGateway", "The function was invoked with an event that is not API Gateway's"),
         )
     ]
     return [
@@ -117,6 +122,33 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Sum",
             # A region that misses one search or two is asked again each minute.
             at_least=3,
+        ),
+        Watch(
+            name="audit-unreadable",
+            means="Lines of the audit stream are no records, or were changed: somebody else writes to it",
+            namespace=METRICS,
+            metric="AuditUnreadable",
+            dimensions={"stage": names.stage, "function": INDEXER},
+            statistic="Sum",
+            at_least=1,
+        ),
+        Watch(
+            name="index-late",
+            means="The audit cannot be asked for its latest records; the archive is not concerned",
+            namespace="AWS/Lambda",
+            metric="IteratorAge",
+            dimensions={"FunctionName": names.of(INDEXER), "Resource": f"{names.of(INDEXER)}:{ALIAS}"},
+            statistic="Maximum",
+            at_least=LATE_INDEX / timedelta(milliseconds=1),
+        ),
+        Watch(
+            name="index-incomplete",
+            means="Records were never indexed: the index lacks them for good, the archive has them",
+            namespace="AWS/SQS",
+            metric="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": names.audit_not_indexed},
+            statistic="Maximum",
+            at_least=1,
         ),
         Watch(
             name="server-errors",
@@ -200,6 +232,9 @@ class OperationsStack(StrongroomStack):
             )
             alarm.add_alarm_action(actions.SnsAction(topic))
             alarm.add_ok_action(actions.SnsAction(topic))
+        past = past_the_gateway(self, names=self.names)
+        past.add_alarm_action(actions.SnsAction(topic))
+        past.add_ok_action(actions.SnsAction(topic))
 
     def _topic(self, address: str) -> sns.Topic:
         topic = sns.Topic(self, "Alarms", topic_name=self.names.of("alarms"), enforce_ssl=True)

@@ -1,5 +1,6 @@
 """What works beside the API: drain, digests and the end of grants in every region, the seeder where writing begins."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -12,9 +13,10 @@ from constructs import Construct
 from infra.config import Options
 from infra.constructs import permissions
 from infra.constructs.checks import acknowledge
+from infra.constructs.indexing import INDEXER_TIMEOUT, not_indexed_queue, poll_stream
 from infra.constructs.layers import layer, service_code
 from infra.constructs.service_function import FunctionShape, ServiceFunction
-from infra.naming import DIGESTS, DIGESTS_PREFIX, DRAIN, GRANTS, RECORDS_PREFIX, SEEDER
+from infra.naming import DIGESTS, DIGESTS_PREFIX, DRAIN, GRANTS, INDEXER, RECORDS_PREFIX, SEEDER
 from infra.stacks.api import RegionKeys
 from infra.stacks.audit import AuditStack
 from infra.stacks.base import StrongroomStack
@@ -43,18 +45,21 @@ class WorkersStack(StrongroomStack):
         options: Options,
         region: str,
         keys: RegionKeys,
-        audit: AuditStack,
+        audits: Mapping[str, AuditStack],
         environment: dict[str, str],
     ) -> None:
+        """`audits` are those of every region; `environment` is what a function is told that decides by policies."""
         super().__init__(
             scope, "Workers", options=options, region=region, per_region=True, stateful=False, description="workers"
         )
         self._options = options
         self._code = service_code(options.target)
         self._layer = layer(self, "admin", names=self.names, target=options.target)
+        audit = audits[region]
         self._add_drain(audit)
+        self._add_indexer(audit)
         self._add_digests(keys, audit)
-        self._add_grants(keys, audit, environment)
+        self._add_grants(keys, audits, environment)
         if region == options.primary_region:
             self._add_seed(keys)
 
@@ -91,6 +96,40 @@ class WorkersStack(StrongroomStack):
             # The next minute tries again; retries of the event would only pile up.
             targets=[targets.LambdaFunction(drain.publish(), retry_attempts=0)],
         )
+
+    def _add_indexer(self, audit: AuditStack) -> None:
+        names, region = self.names, self.place
+        given_up = not_indexed_queue(self, names=names)
+        announced_on, announcing = {}, []
+        if self._options.break_glass.approvals:
+            topic = names.topic_arn(region, names.break_glass_topic)
+            announced_on = {"STRONGROOM_ANNOUNCEMENTS": topic}
+            announcing = [permissions.announce(topic), permissions.encrypt_topic(audit.key.key_arn, region)]
+        indexer = self._worker(
+            FunctionShape(
+                name=INDEXER,
+                handler="strongroom_service.entry.indexer.handler",
+                purpose="Takes the audit stream's records into the index",
+                memory_mb=512,
+                timeout=INDEXER_TIMEOUT,
+                snap_start=False,
+                reserved_concurrency=self._reserved_concurrency,
+            ),
+            environment={
+                "STRONGROOM_STAGE": names.stage,
+                "STRONGROOM_AUDIT_INDEX": names.audit_index,
+                **announced_on,
+            },
+            statements=[
+                *announcing,
+                permissions.read_audit_stream(names.stream_arn(region)),
+                permissions.decrypt_stream(audit.key.key_arn, region),
+                permissions.index_audit(names.table_arn(region, names.audit_index)),
+                permissions.write_encrypted_table(audit.key.key_arn, region, sid="WriteIndexUnderItsKey"),
+                permissions.tell_given_up(names.queue_arn(region, names.audit_not_indexed)),
+            ],
+        )
+        poll_stream(self, target=indexer.publish(), stream_arn=names.stream_arn(region), given_up=given_up)
 
     def _add_digests(self, keys: RegionKeys, audit: AuditStack) -> None:
         names, region = self.names, self.place
@@ -135,9 +174,10 @@ class WorkersStack(StrongroomStack):
             targets=[targets.LambdaFunction(digests.publish(), retry_attempts=0)],
         )
 
-    def _add_grants(self, keys: RegionKeys, audit: AuditStack, environment: dict[str, str]) -> None:
+    def _add_grants(self, keys: RegionKeys, audits: Mapping[str, AuditStack], environment: dict[str, str]) -> None:
         """In every region, whether or not grants can be asked for: those that there are must end."""
         names, region = self.names, self.place
+        audit = audits[region]
         grants = self._worker(
             FunctionShape(
                 name=GRANTS,
@@ -148,8 +188,15 @@ class WorkersStack(StrongroomStack):
                 snap_start=False,
                 reserved_concurrency=self._reserved_concurrency,
             ),
-            environment=environment,
+            environment={**environment, "STRONGROOM_AUDIT_INDEX": names.audit_index},
             statements=[
+                permissions.ask_audit(*(names.table_arn(asked, names.audit_index) for asked in audits)),
+                *(
+                    permissions.read_encrypted_table(it.key.key_arn, asked, sid=f"ReadIndexIn{_sid(asked)}")
+                    for asked, it in audits.items()
+                    # This region's key is among those that the buffer is written under.
+                    if asked != region
+                ),
                 permissions.tend_grants(names.table_arn(region, names.secrets_table)),
                 permissions.write_encrypted_table(keys.table, region),
                 permissions.record_audit(names.stream_arn(region)),
@@ -222,3 +269,8 @@ class WorkersStack(StrongroomStack):
             statements=statements,
             retention=self._options.log_retention,
         )
+
+
+def _sid(region: str) -> str:
+    """A region's name as a statement's id may have it: letters and digits."""
+    return "".join(part.capitalize() for part in region.split("-"))

@@ -79,7 +79,7 @@ class BatchReader:
         for one in wanted:
             entry = self._cache.entries.get(one.key)
             if entry is not None and self._around.clock() < entry.fresh_until:
-                entry.used = True
+                next(entry.hits)
                 progress.secrets[one.path] = entry.secret
             else:
                 missing[one.path] = one

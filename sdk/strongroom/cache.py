@@ -4,11 +4,12 @@ A hit takes no lock: it is one look-up in a dict, which the interpreter makes at
 """
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from .cached_reads import ReadCounts, Tally, Version
 from .paths import CURRENT, Token
 from .secret import Secret
 from .surroundings import Surroundings
@@ -26,19 +27,28 @@ def cache_key(path: str, version: str) -> Hashable:
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A cached secret. Times are monotonic seconds; `used` spares it the next eviction."""
+    """A cached secret. Times are monotonic seconds; who serves it from memory advances `hits`, which is the tally's."""
 
     secret: Secret
     token: Token
     fresh_until: float
     stale_until: float
-    used: bool = False
+    tally: Tally
+    hits: Iterator[int]
 
 
 class Cache:
     """Bounded memory of secrets. Thread-safe; entries are read without a lock through `entries`."""
 
-    def __init__(self, *, ttl: timedelta, stale_limit: timedelta, capacity: int, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        *,
+        ttl: timedelta,
+        stale_limit: timedelta,
+        capacity: int,
+        surroundings: Surroundings,
+        counts_reads: bool = False,
+    ) -> None:
         self.entries: dict[Hashable, Entry] = {}
         self.generation = 0  # counts invalidations, so that an answer under way can tell that one happened
         self._ttl = ttl.total_seconds()
@@ -46,6 +56,7 @@ class Cache:
         self._capacity = capacity
         self._around = surroundings
         self._seen: dict[str, Token] = {}
+        self._counts = ReadCounts(enabled=counts_reads)
         self._lock = threading.Lock()
 
     def reset_after_fork(self) -> None:
@@ -53,6 +64,17 @@ class Cache:
         if self._lock.locked():
             self.entries.clear()
         self._lock = threading.Lock()
+        self.collect_reads()  # the parent's, which it reports itself
+
+    def collect_reads(self) -> dict[Version, int]:
+        """How many reads memory has served since the last collection, by version."""
+        with self._lock:
+            return self._counts.collect([entry.tally for entry in self.entries.values()])
+
+    def note_read(self, secret: Secret) -> None:
+        """Count a read that was served without a request of its own, past `entries`."""
+        with self._lock:
+            self._counts.note((secret.path, secret.version_number))
 
     def newest_seen(self, path: str) -> Token | None:
         """The highest consistency token that any answer for this path had."""
@@ -85,9 +107,12 @@ class Cache:
             self._saw(secret.path, token)
             if token < self._seen[secret.path] or self._capacity == 0 or not wanted():
                 return
-            self.entries.pop(key, None)
+            self._remove(key)
             self._evict(now)
+            tally = Tally((secret.path, secret.version_number))
             self.entries[key] = Entry(
+                tally=tally,
+                hits=tally.hits,
                 secret=secret,
                 token=token,
                 fresh_until=min(now + ttl, readable),
@@ -101,12 +126,13 @@ class Cache:
             return None
         if at_least is not None and entry.token < at_least:
             return None
+        self.note_read(entry.secret)
         return replace(entry.secret, stale=True)
 
     def drop(self, key: Hashable) -> None:
         """Forget one entry."""
         with self._lock:
-            self.entries.pop(key, None)
+            self._remove(key)
 
     def drop_path(self, path: str) -> None:
         """Forget the secrets of a path, all versions; its newest state stays known."""
@@ -118,27 +144,38 @@ class Cache:
         """Forget all secrets; the newest states stay known."""
         with self._lock:
             self.generation += 1
-            self.entries.clear()
+            self._remove_all()
 
     def close(self) -> None:
         """Forget all secrets, and keep none from now on."""
         with self._lock:
             self._capacity = 0
-            self.entries.clear()
+            self._remove_all()
+
+    def _remove(self, key: Hashable) -> None:
+        entry = self.entries.pop(key, None)
+        if entry is not None:
+            self._counts.retire(entry.tally)
+
+    def _remove_all(self) -> None:
+        for key in list(self.entries):
+            self._remove(key)
 
     def _drop_where(self, path: str, *, older_than: Token | None) -> None:
         for key, entry in list(self.entries.items()):
             if entry.secret.path == path and (older_than is None or entry.token < older_than):
-                del self.entries[key]
+                self._remove(key)
 
     def _evict(self, now: float) -> None:
         """Let go of what is past all use, then of the oldest that nobody used since the last look (second chance)."""
         for key, entry in list(self.entries.items()):
             if now >= entry.stale_until:
-                del self.entries[key]
+                self._remove(key)
         while len(self.entries) >= self._capacity:
             key, entry = next(iter(self.entries.items()))
-            del self.entries[key]
-            if entry.used:
-                entry.used = False
-                self.entries[key] = entry
+            entry.tally.look()
+            if entry.tally.used:
+                entry.tally.used = False
+                self.entries[key] = self.entries.pop(key)  # to the end of the dict
+            else:
+                self._remove(key)

@@ -17,6 +17,7 @@ from .errors import ClientClosed, ConfigurationError, InvalidRequest
 from .paths import CURRENT, check_path, check_version, parse_token
 from .reading import Reader, Wanted, is_new_enough
 from .regions import Region
+from .reporting import Reporter
 from .responses import StoredVersion
 from .router import Router
 from .secret import Secret
@@ -31,6 +32,7 @@ CACHE_TTL: Final = timedelta(minutes=2)
 STALE_LIMIT: Final = timedelta(minutes=10)
 """With the time to live and its jitter this stays below a rotation's overlap of 15 minutes."""
 CACHE_ENTRIES: Final = 1000
+REPORT_INTERVAL: Final = timedelta(minutes=5)
 
 
 class Client:
@@ -50,6 +52,7 @@ class Client:
         cache_ttl: how long an answer is served from memory, give or take a tenth.
         stale_limit: how much longer while no region answers; zero turns it off.
         cache_entries: how many answers are kept; zero turns the cache off.
+        report_interval: how often reads that memory served are reported to the audit; zero turns it off.
         ssl_context: for private authorities. Default: the system's, or those of `AWS_CA_BUNDLE`.
         surroundings: clocks, sleep and chance, for tests.
 
@@ -71,6 +74,7 @@ class Client:
         cache_ttl: timedelta = CACHE_TTL,
         stale_limit: timedelta = STALE_LIMIT,
         cache_entries: int = CACHE_ENTRIES,
+        report_interval: timedelta = REPORT_INTERVAL,
         ssl_context: ssl.SSLContext | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
@@ -78,8 +82,8 @@ class Client:
         deployment = find_deployment(
             regions=regions, config_file=config_file, identity=identity, tenant=tenant, environment=os.environ
         )
-        if min(cache_ttl, stale_limit) < timedelta(0) or cache_entries < 0:
-            raise ConfigurationError("cache_ttl, stale_limit and cache_entries must not be negative")
+        if min(cache_ttl, stale_limit, report_interval) < timedelta(0) or cache_entries < 0:
+            raise ConfigurationError("cache_ttl, stale_limit, report_interval and cache_entries must not be negative")
         self._deadline = _positive("deadline", deadline)
         self._write_deadline = _positive("write_deadline", write_deadline)
         self._regions = deployment.regions
@@ -91,8 +95,27 @@ class Client:
             credentials=resolver,
             surroundings=around,
         )
-        self._cache = Cache(ttl=cache_ttl, stale_limit=stale_limit, capacity=cache_entries, surroundings=around)
-        self._reader = Reader(cache=self._cache, router=self._router, surroundings=around, headers=self._headers)
+        self._cache = Cache(
+            ttl=cache_ttl,
+            stale_limit=stale_limit,
+            capacity=cache_entries,
+            surroundings=around,
+            counts_reads=bool(report_interval),
+        )
+        self._reporter = Reporter(
+            cache=self._cache,
+            router=self._router,
+            surroundings=around,
+            headers=self._headers,
+            interval=report_interval,
+        )
+        self._reader = Reader(
+            cache=self._cache,
+            router=self._router,
+            surroundings=around,
+            headers=self._headers,
+            kept=self._reporter.start,
+        )
         self._batches = BatchReader(
             cache=self._cache,
             router=self._router,
@@ -130,9 +153,10 @@ class Client:
         entry = self._entries.get(path if version == CURRENT else (path, version))
         if entry is not None and self._clock() < entry.fresh_until:
             if min_token is None:
-                entry.used = True
+                next(entry.hits)
                 return entry.secret
             if is_new_enough(entry.secret, parse_token(min_token)):
+                next(entry.hits)
                 return entry.secret
         self._check_open()
         wanted = Wanted(
@@ -227,9 +251,19 @@ class Client:
         else:
             self._cache.drop_path(path)
 
+    def report_cached_reads(self) -> None:
+        """Report now, instead of at the next interval, how many reads memory has served. Never raises.
+
+        For processes that are stopped or frozen without notice, such as a Lambda function at the end of an event.
+        """
+        if not self._closed:
+            self._reporter.report()
+
     def close(self) -> None:
-        """Forget all secrets and close all connections; harmless when repeated."""
-        self._closed = True
+        """Report what memory has served, forget all secrets and close all connections; harmless when repeated."""
+        if not self._closed:
+            self._closed = True
+            self._reporter.close()
         self._reader.detach(None)
         self._cache.close()
         self._router.close()
@@ -258,6 +292,7 @@ class Client:
         self._cache.reset_after_fork()
         self._reader.reset_after_fork()
         self._router.reset()
+        self._reporter.reset_after_fork()
 
 
 def _positive(name: str, duration: timedelta) -> timedelta:

@@ -49,8 +49,17 @@ class Wanted:
 class Reader:
     """Reads single secrets through cache, single flight and regions. Thread-safe."""
 
-    def __init__(self, *, cache: Cache, router: Router, surroundings: Surroundings, headers: dict[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        router: Router,
+        surroundings: Surroundings,
+        headers: dict[str, str],
+        kept: Callable[[], None],
+    ) -> None:
         self._cache = cache
+        self._kept = kept
         self._router = router
         self._around = surroundings
         self._headers = headers
@@ -75,6 +84,7 @@ class Reader:
             if not flight.wait(left):
                 raise DeadlineExceeded(f"no region answered within {deadline.total_seconds():g} s")
             if flight.secret is not None and is_new_enough(flight.secret, wanted.at_least):
+                self._cache.note_read(flight.secret)
                 return flight.secret
             if flight.error is not None and not isinstance(flight.error, DeadlineExceeded):
                 # A copy: raising one exception in several threads would mix up their tracebacks.
@@ -98,6 +108,7 @@ class Reader:
             and self._around.clock() < entry.fresh_until
             and is_new_enough(entry.secret, wanted.at_least)
         ):
+            next(entry.hits)
             return entry.secret  # another flight landed between the caller's look and this one's start
         if self._router.all_open() and (stale := self.stale(wanted, code="regions_open")) is not None:
             return stale
@@ -123,6 +134,7 @@ class Reader:
         """Cache an answer."""
         token = parse_token(secret.consistency_token)
         self._cache.store(cache_key(secret.path, version), secret, token, wanted=wanted)
+        self._kept()
 
     def stale(self, wanted: Wanted, *, code: str) -> Secret | None:
         """An earlier answer, for want of a new one; said in the log."""

@@ -91,6 +91,15 @@ def parse_stored(response: Response, *, path: str) -> StoredVersion:
     )
 
 
+def parse_report(response: Response) -> None:
+    """That a report was taken, whatever became of its items.
+
+    Raises:
+        StrongroomError: what the answer says, or `InvalidResponse`.
+    """
+    _content(response)
+
+
 def _item(entry: object, *, path: str, response: Response) -> Secret | StrongroomError:
     if not isinstance(entry, Mapping) or entry.get("secretPath") != path:
         raise _broken(response.region)

@@ -4,15 +4,23 @@ Left out on both sides: what is paid by the hour or month however many reads the
 KMS, which a warm reader asks once in five minutes for each namespace.
 """
 
+import base64
+import hashlib
 import json
 import time
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from infra.constructs.http_api import ACCESS_LOG_FIELDS
+from strongroom_service.adapters.dynamodb.audit_index_writer import packs_of
 from tests.bench import prices
 from tests.bench.harness import REGISTRY, Result, at_most, median
 from tests.bench.reader_fixture import Warm, head_bytes, warm_batch, warm_reader
+from tests.support.audit_index import Records
 
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 _MEMORY_MB = 512
 _CALLS = 100
 _BATCH = 50
@@ -23,6 +31,8 @@ _AUDIT_SECONDS = 0.010
 
 _LOG_EVENT_BYTES = 26
 """What CloudWatch Logs counts for each event besides its text."""
+_CALLS_TOGETHER = 10
+"""Calls of one workload whose records reach the indexer within one second, and share what it writes. Assumed."""
 _CALLS_A_LINE = 10
 """Calls that share a line of metrics, which is written every ten seconds: one a second in each environment. Assumed."""
 
@@ -36,6 +46,8 @@ class Call:
     audit_bytes: float
     metrics_bytes: float
     read_units: int
+    index_units: float
+    """Written into the audit's index."""
 
     @property
     def dollars(self) -> float:
@@ -47,6 +59,7 @@ class Call:
             + prices.LAMBDA_CALL
             + billed * _MEMORY_MB / 1024 * prices.LAMBDA_ARM_GB_SECOND
             + self.read_units * prices.DYNAMODB_READ_UNIT
+            + self.index_units * prices.DYNAMODB_WRITE_UNIT
             + _rounded(self.audit_bytes, prices.KINESIS_ROUNDING) / prices.GB * prices.KINESIS_ON_DEMAND_GB
             + _rounded(self.audit_bytes, prices.FIREHOSE_ROUNDING) / prices.GB * prices.FIREHOSE_GB
             + (_access_log_bytes() + self.metrics_bytes) / prices.GB * prices.LOGS_GB
@@ -77,6 +90,30 @@ def _metrics_bytes(line: str) -> float:
     return (len(json.dumps(written, separators=(",", ":"))) + _LOG_EVENT_BYTES) / _CALLS_A_LINE
 
 
+def _index_units(reads: int) -> float:
+    """A call's share of what the indexer writes, packed as it packs: each call reads the same secrets."""
+    records = Records()
+    names = [f"payments/service-{number}/db-password" for number in range(reads)]
+    made = [
+        records.at(
+            _BEGAN + timedelta(milliseconds=1000 // _CALLS_TOGETHER * call),
+            path=name,
+            secret_id=f"sec_{hashlib.sha256(name.encode()).hexdigest()[:24]}",
+            request_id=str(uuid.UUID(int=call)),
+        )
+        for call in range(_CALLS_TOGETHER)
+        for name in names
+    ]
+    sizes = [_item_bytes(pack.item) for pack in packs_of(made)]
+    return sum(-(-size // prices.WRITE_UNIT_BYTES) for size in sizes) / _CALLS_TOGETHER
+
+
+def _item_bytes(item: dict[str, Any]) -> int:
+    """As DynamoDB counts: names, texts and binaries by their bytes, numbers by half their digits."""
+    texts = sum(len(item[name]["S"]) for name in ("PK", "SK"))
+    return texts + len(base64.b64decode(item["lines"]["B"])) + sum(map(len, item)) + len(item["expireAt"]["N"]) // 2 + 1
+
+
 def _measure(warm: Warm, *, reads: int, read_units: int) -> Call:
     aws = warm.aws
     before = aws.counts()["PutRecord.bytes"]
@@ -93,6 +130,7 @@ def _measure(warm: Warm, *, reads: int, read_units: int) -> Call:
         audit_bytes=audit,
         metrics_bytes=_metrics_bytes(warm.log.getvalue().splitlines()[0]),
         read_units=read_units,
+        index_units=_index_units(reads),
     )
 
 

@@ -6,6 +6,7 @@ queues, executions, and the files of the local cloud.
 
 import gzip
 import secrets
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -66,6 +67,8 @@ def items(cloud: LocalCloud, region: str) -> Kept:
         for page in client.get_paginator("scan").paginate(TableName=table):
             for item in page["Items"]:
                 yield table, b"\n".join(_leaves(item))
+                if table.endswith("-audit-index") and "lines" in item:
+                    yield table, zlib.decompress(bytes(item["lines"]["B"]))
 
 
 def _leaves(value: Any) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from openapi_spec_validator import validate
 
 from infra.local.client import LocalCloud
 from infra.local.requests import Answer
+from strongroom_service.domain.times import rfc3339
 from tests.cloud.faults import no_audit
 from tests.cloud.platform import ENVIRONMENT, Platform
 
@@ -119,11 +121,25 @@ def test_every_operation_answers_as_documented(cloud: LocalCloud, platform: Plat
     checked("rewrapNamespace", 400, json={"limit": 0}, parameters={"environment": ENVIRONMENT})
     checked("rewrapNamespace", 404, parameters={"environment": "never-used"})
     govern(cloud, checked)
+    ask_the_audit(checked, path, by_id)
     checked("deleteSecret", 200, parameters=by_id)
     checked("restoreSecret", 200, parameters=by_id)
     checked("deleteSecret", 200, parameters=by_id, query={"restoreDays": "7"})
     checked("purgeSecret", 200, parameters=by_id)
     checked("restoreSecret", 409, parameters=by_id)
+
+
+def ask_the_audit(checked: Checked, path: str, by_id: dict[str, str]) -> None:
+    checked("askAudit", 200, query=by_id | {"limit": "1"}, identity="auditor")
+    checked("askAudit", 400, query={}, identity="auditor")
+    checked("askAudit", 403, query=by_id, identity="reader")
+    nothing = {"eventId": "01900000-0000-7000-8000-000000000000"}
+    checked("proveReceipt", 404, parameters=nothing, identity="auditor")
+    checked("proveReceipt", 403, parameters=nothing, identity="reader")
+    now = rfc3339(datetime.now(UTC))
+    item = {"secretPath": f"{ENVIRONMENT}/{path}", "versionNumber": 1, "count": 1, "from": now, "to": now}
+    checked("reportCachedReads", 200, json={"items": [item, item | {"secretPath": f"{ENVIRONMENT}/{path}-none"}]})
+    checked("reportCachedReads", 400, json={"items": [item | {"count": 0}]})
 
 
 def read_everything(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:

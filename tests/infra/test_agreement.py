@@ -10,7 +10,7 @@ from infra.constructs.gateway_responses import RESPONSES
 from infra.naming import NAMESPACE_KEY_PURPOSE
 from infra.stacks.data import LISTED
 from strongroom_service.adapters.audit import buffer_layout
-from strongroom_service.adapters.dynamodb import layout
+from strongroom_service.adapters.dynamodb import audit_index_layout, layout
 from strongroom_service.adapters.envelope.encryption import PURPOSE
 from strongroom_service.domain import digest, limits
 from strongroom_service.domain.errors import AccessDenied, Throttled
@@ -88,6 +88,24 @@ def test_the_archive_has_the_prefixes_that_the_service_reads(two_regions: Applic
     assert delivery["ExtendedS3DestinationConfiguration"]["Prefix"].startswith(digest.RECORDS)
 
 
+def test_the_indexer_is_told_the_index(two_regions: Application) -> None:
+    """In every region, by the names of the variables that it reads; the admin function is told the same table."""
+    for region in ("us-east-1", "us-west-2"):
+        stack = f"Strongroom-dev-Workers-{region}"
+        indexer = two_regions.one(stack, "AWS::Lambda::Function", FunctionName="strongroom-dev-indexer")["Properties"]
+        variables = indexer["Environment"]["Variables"]
+        assert set(variables) == {environment.STAGE, environment.AUDIT_INDEX, environment.ANNOUNCEMENTS}
+        assert variables[environment.ANNOUNCEMENTS].endswith(":strongroom-dev-break-glass")
+        assert f":{region}:" in variables[environment.ANNOUNCEMENTS]
+        admin = two_regions.one(
+            f"Strongroom-dev-Api-{region}", "AWS::Lambda::Function", FunctionName="strongroom-dev-admin"
+        )["Properties"]
+        assert admin["Environment"]["Variables"][environment.AUDIT_INDEX] == variables[environment.AUDIT_INDEX]
+        two_regions.one(
+            f"Strongroom-dev-Audit-{region}", "AWS::DynamoDB::GlobalTable", TableName=variables[environment.AUDIT_INDEX]
+        )
+
+
 def test_the_buffer_can_take_the_largest_record() -> None:
     """A full batch in one shard, at the smallest size that the options admit."""
     assert MIN_BUFFER_EVENTS // buffer_layout.SHARDS >= limits.MAX_BATCH_ITEMS
@@ -99,6 +117,10 @@ def test_tables_have_the_keys_that_the_service_writes(two_regions: Application) 
     secrets = two_regions.one("Strongroom-dev-Data", kind, TableName="strongroom-dev-secrets")["Properties"]
     control = two_regions.one("Strongroom-dev-Data", kind, TableName="strongroom-dev-control")["Properties"]
     buffer = two_regions.one("Strongroom-dev-Audit-us-east-1", kind, TableName="strongroom-dev-audit-buffer")
+    index = two_regions.one("Strongroom-dev-Audit-us-east-1", kind, TableName="strongroom-dev-audit-index")
+    keys = [it["AttributeName"] for it in index["Properties"]["KeySchema"]]
+    assert keys == [audit_index_layout.PK, audit_index_layout.SK]
+    assert index["Properties"]["TimeToLiveSpecification"]["AttributeName"] == audit_index_layout.EXPIRE_AT
     (index,) = secrets["GlobalSecondaryIndexes"]
     assert [it["AttributeName"] for it in buffer["Properties"]["KeySchema"]] == [buffer_layout.PK, buffer_layout.SK]
     assert [it["AttributeName"] for it in secrets["KeySchema"]] == [layout.PK, layout.SK]

@@ -200,7 +200,9 @@ def test_the_environment_is_what_the_functions_read(two_regions: Application, re
         key = environment.pop("STRONGROOM_ENVELOPE_KEY")["Fn::GetStackOutput"]
         own = "Strongroom-dev-Keys" if region == "us-east-1" else f"Strongroom-dev-KeyReplica-{region}"
         assert (key["StackName"], key["Region"]) == (own, region)
+        index = {"STRONGROOM_AUDIT_INDEX": "strongroom-dev-audit-index"} if name == "admin" else {}
         assert environment == {
+            **index,
             "STRONGROOM_STAGE": "dev",
             "STRONGROOM_TABLE": "strongroom-dev-secrets",
             "STRONGROOM_WRITER_REGION": "us-east-1",
@@ -227,6 +229,7 @@ def test_concurrency_is_reserved_for_all_but_the_reader(one_region: Application)
     assert reserved == {
         "strongroom-solo-reader": None, "strongroom-solo-admin": 5, "strongroom-solo-seeder": 2,
         "strongroom-solo-drain": 2, "strongroom-solo-digests": 2, "strongroom-solo-grants": 2,
+        "strongroom-solo-indexer": 2,
     }  # fmt: skip
 
 

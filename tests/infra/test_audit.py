@@ -1,8 +1,11 @@
+import json
 from typing import Any
 
 import pytest
 
+from strongroom_service.domain.audit import Chain, Receipt
 from tests.infra.synthesized import ACCOUNT, Application, as_list
+from tests.support.auditing import EVENT
 
 REGIONS = ["us-east-1", "us-west-2"]
 
@@ -65,9 +68,9 @@ def test_compliance_mode_is_a_choice(one_region: Application) -> None:
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_buckets_speak_tls_only(two_regions: Application, region: str) -> None:
-    """Both buckets deny what does not come over TLS 1.2 or later."""
+    """Every bucket denies what does not come over TLS 1.2 or later."""
     found = two_regions.resources(stack(region), "AWS::S3::BucketPolicy")
-    assert len(found) == 2
+    assert len(found) == 3
     for policy in found:
         denied = [
             it["Condition"] for it in policy["Properties"]["PolicyDocument"]["Statement"] if it["Effect"] == "Deny"
@@ -129,3 +132,49 @@ def test_the_buffer_never_drops_a_record_by_age_and_the_index_does(two_regions: 
 def test_other_tools_find_the_audit_by_its_outputs(two_regions: Application, region: str) -> None:
     """Output names are an interface."""
     assert {"ArchiveBucket", "AuditStreamName"} <= set(two_regions.template(stack(region))["Outputs"])
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_athena_finds_each_hour_by_its_prefix(two_regions: Application, region: str) -> None:
+    """The prefixes that Firehose writes are those that the projection makes; no crawler, no partition to add."""
+    table = two_regions.one(stack(region), "AWS::Glue::Table")["Properties"]
+    assert table["DatabaseName"] == "strongroom_dev_audit"
+    said = table["TableInput"]
+    delivery = two_regions.one(stack(region), "AWS::KinesisFirehose::DeliveryStream")["Properties"]
+    prefix = delivery["ExtendedS3DestinationConfiguration"]["Prefix"]
+    form = said["Parameters"]["projection.hour.format"]
+    bucket = f"s3://strongroom-dev-audit-{ACCOUNT}-{region}/"
+    template = said["Parameters"]["storage.location.template"]
+    assert template.removeprefix(bucket).replace("${hour}", f"!{{timestamp:{form}}}") == prefix
+    assert [it["Name"] for it in said["PartitionKeys"]] == ["hour"]
+    assert (said["Parameters"]["projection.enabled"], said["Parameters"]["projection.hour.type"]) == ("true", "date")
+    assert said["StorageDescriptor"]["Location"] == f"{bucket}records/"
+
+
+def test_athena_knows_every_field_of_a_record(two_regions: Application) -> None:
+    """By the record that the service writes: a field without a column could not be asked for."""
+    (sealed,) = Chain("0" * 32, follows=Receipt("event", "chain", 1, "f" * 64)).seal([EVENT])
+    record = json.loads(sealed.line)
+    table = two_regions.one(stack("us-east-1"), "AWS::Glue::Table")["Properties"]["TableInput"]
+    columns = {it["Name"]: it["Type"] for it in table["StorageDescriptor"]["Columns"]}
+    kinds = {str: "string", int: "bigint", list: "array<string>", dict: "struct<"}
+    assert set(columns) == {name.lower() for name in record}
+    for name, value in record.items():
+        if name != "formatVersion":
+            assert columns[name.lower()].startswith(kinds[type(value)]), name
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_answers_stay_in_their_bucket_under_the_key(two_regions: Application, region: str) -> None:
+    """Whoever asks cannot choose another place, leave them unencrypted, or scan without bound."""
+    group = two_regions.one(stack(region), "AWS::Athena::WorkGroup", Name="strongroom-dev-audit")["Properties"]
+    configuration = group["WorkGroupConfiguration"]
+    assert configuration["EnforceWorkGroupConfiguration"] is True
+    assert configuration["BytesScannedCutoffPerQuery"] == 1024**4
+    result = configuration["ResultConfiguration"]
+    assert result["OutputLocation"] == f"s3://strongroom-dev-queries-{ACCOUNT}-{region}/"
+    assert result["EncryptionConfiguration"]["EncryptionOption"] == "SSE_KMS"
+    assert "Fn::GetAtt" in result["EncryptionConfiguration"]["KmsKey"]
+    answers = archive(two_regions, stack(region), f"strongroom-dev-queries-{ACCOUNT}-{region}")["Properties"]
+    assert answers["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 30
+    assert answers["LoggingConfiguration"]["LogFilePrefix"] == "queries/"

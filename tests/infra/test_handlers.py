@@ -9,7 +9,8 @@ def test_every_handler_is_a_callable_of_the_service(two_regions: Application) ->
         it["Properties"]["Handler"] for _, _, it in two_regions.everything() if it["Type"] == "AWS::Lambda::Function"
     }
     assert handlers == {
-        f"strongroom_service.entry.{name}.handler" for name in ("read", "admin", "drain", "digests", "grants", "seed")
+        f"strongroom_service.entry.{name}.handler"
+        for name in ("read", "admin", "drain", "digests", "grants", "indexer", "seed")
     }
     for handler in handlers:
         module, _, name = handler.rpartition(".")

@@ -1,5 +1,5 @@
 from infra.naming import METRICS
-from strongroom_service.entry import admin, digests, drain, grants, metrics, read
+from strongroom_service.entry import admin, digests, drain, grants, indexer, metrics, read
 from strongroom_service.entry.error_table import STATUS
 from strongroom_service.usecases.ports import Metric
 from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
@@ -20,6 +20,8 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
         "audit-drain-failing", "server-errors", "audit-throttled", "archive-late", "digests-errors",
         "digests-throttles", "digest-late", "archive-tampered",
         "reader-access-broken", "admin-access-broken",
+        "indexer-errors", "audit-unreadable", "index-late", "index-incomplete",
+        "reader-past-gateway", "admin-past-gateway", "invocations-past-the-gateway",
     }  # fmt: skip
     for alarm in alarms:
         assert len(alarm["Properties"]["AlarmActions"]) == len(alarm["Properties"]["OKActions"]) == 1
@@ -40,11 +42,11 @@ def test_alarms_watch_what_the_other_stacks_make(one_region: Application) -> Non
     made = {
         str(it["Properties"][key])
         for _, _, it in one_region.everything()
-        for key in ("FunctionName", "Name", "DeliveryStreamName")
+        for key in ("FunctionName", "Name", "DeliveryStreamName", "QueueName")
         if key in it.get("Properties", {})
     }
     for alarm in one_region.resources(STACK, "AWS::CloudWatch::Alarm"):
-        if alarm["Properties"]["Namespace"] == METRICS:
+        if alarm["Properties"].get("Namespace") in {METRICS, None}:
             continue
         dimensions = {it["Name"]: it["Value"] for it in alarm["Properties"]["Dimensions"]}
         assert dimensions.pop("Stage", "v1") == "v1"
@@ -58,17 +60,44 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
     written = {
         (metrics.NAMESPACE, metric, (*code, ("function", function), ("stage", "solo")))
         for metric in Metric
-        for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION, digests.FUNCTION, grants.FUNCTION)
+        for function in (
+            read.FUNCTION,
+            admin.FUNCTION,
+            drain.FUNCTION,
+            digests.FUNCTION,
+            grants.FUNCTION,
+            indexer.FUNCTION,
+        )
         for code in ([((metrics.CODE, it),) for it in STATUS] if metric is Metric.ERRORS else [()])
     }
     watched = []
     for alarm in one_region.resources(STACK, "AWS::CloudWatch::Alarm"):
         said = alarm["Properties"]
-        if said["Namespace"] == METRICS:
+        if said.get("Namespace") == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
             watched.append((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 14
+    assert len(watched) == 17
     assert set(watched) <= written
+
+
+def test_invocations_are_compared_with_what_the_api_passed_on(one_region: Application) -> None:
+    """All versions of both functions against requests that reached an integration, with little for periods' borders."""
+    alarm = one_region.one(STACK, "AWS::CloudWatch::Alarm", AlarmName="strongroom-solo-invocations-past-the-gateway")
+    said = alarm["Properties"]
+    asked = {it["Id"]: it for it in said["Metrics"]}
+    (formula,) = [it["Expression"] for it in said["Metrics"] if "Expression" in it]
+    assert formula == "FILL(reader, 0) + FILL(admin, 0) - FILL(requests, 0) * 1.001"
+    for function in ("reader", "admin"):
+        invoked = asked[function]["MetricStat"]
+        assert (invoked["Metric"]["Namespace"], invoked["Metric"]["MetricName"]) == ("AWS/Lambda", "Invocations")
+        assert invoked["Metric"]["Dimensions"] == [{"Name": "FunctionName", "Value": f"strongroom-solo-{function}"}]
+        assert (invoked["Stat"], invoked["Period"]) == ("Sum", 900)
+    passed = asked["requests"]["MetricStat"]
+    assert passed["Metric"]["MetricName"] == "IntegrationLatency"
+    assert (passed["Stat"], passed["Period"]) == ("SampleCount", 900)
+    api = one_region.one("Strongroom-solo-Api-eu-central-1", "AWS::ApiGateway::RestApi")["Properties"]["Name"]
+    assert {it["Name"]: it["Value"] for it in passed["Metric"]["Dimensions"]} == {"ApiName": api, "Stage": "v1"}
+    assert (said["Threshold"], said["ComparisonOperator"]) == (2, "GreaterThanOrEqualToThreshold")
 
 
 def test_cloudwatch_of_this_account_may_publish(one_region: Application) -> None:

@@ -79,6 +79,11 @@ def test_the_admin_changes_items_and_makes_namespace_keys(two_regions: Applicati
         "WriteTableUnderItsKey": (TABLE_KEY, {"<TableKey>"}, via("dynamodb", region)),
         "OpenNamespaceKeys": ({"kms:Decrypt"}, envelope_keys(region), PURPOSE),
         "MakeNamespaceKeys": ({"kms:GenerateDataKey"}, envelope_keys(region), PURPOSE),
+        "AskAudit": (
+            {"dynamodb:Query"},
+            {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-audit-index"},
+            None,
+        ),
         **audited(region, "admin"),
     }
 
@@ -134,7 +139,16 @@ def test_the_worker_of_grants_opens_no_value(two_regions: Application, region: s
     stack = f"Strongroom-dev-Workers-{region}"
     role = two_regions.one(stack, "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-grants")
     items = {"BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query"}
-    assert grants(role) == {
+    (other,) = {"us-east-1", "us-west-2"} - {region}
+    found = grants(role)
+    index_of_the_other = f"ReadIndexIn{other.title().replace('-', '')}"
+    assert found.pop(index_of_the_other) == ({"kms:Decrypt"}, {"<Key>"}, via("dynamodb", other))
+    assert found == {
+        "AskAudit": (
+            {"dynamodb:Query"},
+            {f"arn:aws:dynamodb:{it}:{ACCOUNT}:table/strongroom-dev-audit-index" for it in (region, other)},
+            None,
+        ),
         "TendGrants": (
             {f"dynamodb:{it}" for it in items},
             {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-secrets"},
@@ -142,6 +156,37 @@ def test_the_worker_of_grants_opens_no_value(two_regions: Application, region: s
         ),
         "WriteTableUnderItsKey": (TABLE_KEY, {"<TableKey>"}, via("dynamodb", region)),
         **audited(region, "grants"),
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_indexer_reads_the_stream_and_writes_the_index(two_regions: Application, region: str) -> None:
+    """It puts nothing on the stream, reads nothing of the index, and sees no secret."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    role = two_regions.one(stack, "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-indexer")
+    reads = {"DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"}
+    found = grants(role)
+    assert found == {
+        "ReadAuditStream": (
+            {f"kinesis:{it}" for it in reads},
+            {f"arn:aws:kinesis:{region}:{ACCOUNT}:stream/strongroom-dev-audit"},
+            None,
+        ),
+        "DecryptAuditStream": ({"kms:Decrypt"}, {"<Key>"}, via("kinesis", region)),
+        "IndexAudit": (
+            {"dynamodb:BatchWriteItem"},
+            {f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-audit-index"},
+            None,
+        ),
+        "WriteIndexUnderItsKey": (TABLE_KEY, {"<Key>"}, via("dynamodb", region)),
+        "TellGivenUp": (
+            {"sqs:SendMessage"},
+            {f"arn:aws:sqs:{region}:{ACCOUNT}:strongroom-dev-audit-not-indexed"},
+            None,
+        ),
+        "Announce": ({"sns:Publish"}, {f"arn:aws:sns:{region}:{ACCOUNT}:strongroom-dev-break-glass"}, None),
+        "EncryptAnnouncements": ({"kms:Decrypt", "kms:GenerateDataKey"}, {"<Key>"}, via("sns", region)),
+        "WriteLogs": found["WriteLogs"],
     }
 
 
@@ -205,6 +250,7 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
         "strongroom-dev-us-east-1-digests",
         "strongroom-dev-us-east-1-drain",
         "strongroom-dev-us-east-1-grants",
+        "strongroom-dev-us-east-1-indexer",
         "strongroom-dev-us-east-1-reader",
         "strongroom-dev-us-east-1-seeder",
         "strongroom-dev-us-west-2-admin",
@@ -212,5 +258,6 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
         "strongroom-dev-us-west-2-digests",
         "strongroom-dev-us-west-2-drain",
         "strongroom-dev-us-west-2-grants",
+        "strongroom-dev-us-west-2-indexer",
         "strongroom-dev-us-west-2-reader",
     ]

@@ -97,6 +97,29 @@ def test_each_region_has_its_schedules(
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 0
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_each_region_indexes_everything_on_its_stream(two_regions: Application, region: str) -> None:
+    """From the oldest record on, a second or so later; what fails is split and tried again, and told when given up."""
+    stack = f"Strongroom-dev-Workers-{region}"
+    source = two_regions.one(stack, "AWS::Lambda::EventSourceMapping")["Properties"]
+    aliases = [
+        name
+        for name, it in two_regions.template(stack)["Resources"].items()
+        if it["Type"] == "AWS::Lambda::Alias" and name.startswith("Indexer")
+    ]
+    assert [source["FunctionName"]] == [{"Ref": alias} for alias in aliases]
+    assert source["EventSourceArn"] == f"arn:aws:kinesis:{region}:111122223333:stream/strongroom-dev-audit"
+    assert (source["StartingPosition"], source["MaximumBatchingWindowInSeconds"]) == ("TRIM_HORIZON", 1)
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BisectBatchOnFunctionError"] is True
+    # An outage of the table must not use up the tries; the shortest retention of the stream is a day.
+    assert (source["MaximumRetryAttempts"], source["MaximumRecordAgeInSeconds"]) == (-1, 12 * 3600)
+    assert (source["BatchSize"], source["ParallelizationFactor"]) == (500, 4)
+    queue = source["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+    told = two_regions.template(stack)["Resources"][queue]["Properties"]
+    assert (told["QueueName"], told["SqsManagedSseEnabled"]) == ("strongroom-dev-audit-not-indexed", True)
+
+
 def test_no_custom_resource_of_the_cdk_runs_in_the_account(two_regions: Application) -> None:
     """Every function is the service's own: none that the CDK slips in with a role of its own making."""
     functions = [it["Properties"] for _, _, it in two_regions.everything() if it["Type"] == "AWS::Lambda::Function"]

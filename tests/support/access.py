@@ -82,6 +82,7 @@ class Governed(Deployment):
     def __init__(self, bindings: Sequence[RoleBinding] = INITIAL) -> None:
         super().__init__()
         self.items = FakeAccessItems(self.failures)
+        self.index.log = self.audit
         self.measurements = FakeMeasurements()
         self.access: CedarAccess = CedarAccess(
             items=self.items, initial={"default": bindings}, measurements=self.measurements

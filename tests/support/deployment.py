@@ -14,11 +14,11 @@ from strongroom_service.usecases.promote import AliasMove, move_alias
 from strongroom_service.usecases.propose_version import Proposal, propose_version
 from strongroom_service.usecases.read_values import ReadItem, ReadValue, read_value
 from strongroom_service.usecases.register_secret import Registration, register_secret
+from tests.support.audit_index import FakeAuditIndex
 from tests.support.break_glass_fakes import FakeGrants
 from tests.support.fakes import (
     Failures,
     FakeAccess,
-    FakeAuditIndex,
     FakeAuditLog,
     FakeClock,
     FakeEncryption,
@@ -60,7 +60,7 @@ class Deployment:
         self.store = FakeStore(self.table, self.failures)
         self.encryption = FakeEncryption(self.failures, self.randomness)
         self.audit = FakeAuditLog(self.failures)
-        self.index = FakeAuditIndex(self.audit, self.failures)
+        self.index = FakeAuditIndex(self.clock, self.failures)
         self.slept: list[float] = []
         self._numbers = itertools.count(1)
 

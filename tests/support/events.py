@@ -14,6 +14,7 @@ ENVIRONMENT: Final = {
     "STRONGROOM_REGIONS": "us-east-1,us-west-2",
     "STRONGROOM_AUDIT_BUFFER": "strongroom-test-audit-buffer",
     "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
+    "STRONGROOM_AUDIT_INDEX": "strongroom-test-audit-index",
     "STRONGROOM_TENANTS": json.dumps({"default": [ACCOUNT]}),
     "STRONGROOM_ROLES": json.dumps(
         [{"principal": f"iam:arn:aws:iam::{ACCOUNT}:role/app", "role": "owner", "tenant": "default"}]
@@ -45,6 +46,7 @@ def proxy_event(
         "stageVariables": None,
         "requestContext": {
             "requestId": "request-1",
+            "apiId": "api-1",
             "stage": "v1",
             "identity": {
                 "userArn": f"arn:aws:sts::{account}:assumed-role/app/session",

@@ -2,14 +2,12 @@
 
 import hashlib
 import hmac
-import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from strongroom_service.domain.access import AccessRequest, Action, Decision, Resource
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
@@ -18,11 +16,8 @@ from strongroom_service.domain.errors import DomainError, IntegrityFailure, Regi
 from strongroom_service.domain.explanation import ClosePolicy
 from strongroom_service.domain.names import Namespace, SecretName
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, SecretStatus, WrappedNamespaceKey
-from strongroom_service.domain.times import from_rfc3339
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.ports import (
-    AuditPage,
-    AuditQuery,
     Change,
     ChangeLost,
     Fetched,
@@ -389,52 +384,6 @@ class FakePendingRecord:
 
     def receipts(self) -> Sequence[Receipt]:
         return self._log.store(self._events)
-
-
-class FakeAuditIndex:
-    """The audit index port over what a fake log holds: newest first, page by page."""
-
-    def __init__(self, log: FakeAuditLog, failures: Failures | None = None) -> None:
-        self.failures = failures or Failures()
-        self._log = log
-        self.others: list[dict[str, Any]] = []
-        """Records from elsewhere: as they were stored, of whatever format."""
-
-    def search(self, query: AuditQuery) -> AuditPage:
-        self.failures.check("index.search")
-        found = [record for record in self._records(query.tenant) if _is_wanted(record, query)]
-        left = [record for record in found if query.after is None or _place(record) < query.after]
-        page = left[: query.limit]
-        return AuditPage(tuple(page), _place(page[-1]) if len(left) > len(page) else None)
-
-    def find(self, tenant: str, event_id: str) -> Mapping[str, Any] | None:
-        self.failures.check("index.find")
-        return next((it for it in self._records(tenant) if it["eventId"] == event_id), None)
-
-    def search_all(self, tenant: str = "default") -> list[dict[str, Any]]:
-        """Every record of a tenant, for tests to look at."""
-        return self._records(tenant)
-
-    def _records(self, tenant: str) -> list[dict[str, Any]]:
-        sealed = [json.loads(record.line) for record in Chain("0" * 32).seal(self._log.events)]
-        found = [record for record in [*sealed, *self.others] if record["tenant"] == tenant]
-        return sorted(found, key=_place, reverse=True)
-
-
-def _place(record: Mapping[str, Any]) -> str:
-    return f"{record['time']}#{record['eventId']}"
-
-
-def _is_wanted(record: Mapping[str, Any], query: AuditQuery) -> bool:
-    time = from_rfc3339(record["time"])
-    return (
-        query.secret_id in {None, record["secretId"]}
-        and query.actor in {None, record["actor"]}
-        and query.request_id in {None, record["requestId"]}
-        and query.day in {None, time.date()}
-        and (query.since is None or time >= query.since)
-        and (query.until is None or time < query.until)
-    )
 
 
 class FakePolicy:

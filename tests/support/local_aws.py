@@ -20,6 +20,7 @@ REGION = "us-east-1"
 TABLE = "strongroom-test-secrets"
 STREAM = "strongroom-test-audit"
 BUFFER = "strongroom-test-audit-buffer"
+INDEX = "strongroom-test-audit-index"
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,18 @@ class LocalAws:
 
     def empty_buffer(self) -> None:
         """Make the buffer table anew."""
+        self._empty(BUFFER)
+
+    def empty_index(self) -> None:
+        """Make the index of the audit anew."""
+        self._empty(INDEX)
+
+    def _empty(self, table: str) -> None:
         dynamodb = self.client("dynamodb")
-        if BUFFER in dynamodb.list_tables()["TableNames"]:
-            dynamodb.delete_table(TableName=BUFFER)
+        if table in dynamodb.list_tables()["TableNames"]:
+            dynamodb.delete_table(TableName=table)
         dynamodb.create_table(
-            TableName=BUFFER,
+            TableName=table,
             KeySchema=[_key(buffer_layout.PK, "HASH"), _key(buffer_layout.SK, "RANGE")],
             AttributeDefinitions=[
                 {"AttributeName": name, "AttributeType": "S"} for name in (buffer_layout.PK, buffer_layout.SK)

@@ -9,7 +9,7 @@ names the chain before it and its last acknowledged record.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,8 @@ from typing import Final
 from .times import rfc3339
 
 FORMAT_VERSION: Final = 2
-"""2 added `permissions`, `authentication` and `authenticationAge`: what the policy was asked, to ask it again."""
+"""2 added `permissions`, `authentication` and `authenticationAge`: what the policy was asked, to ask it again; and
+`count` and `period`, by which one record stands for many reads."""
 NO_HASH: Final = "0" * 64
 _MAX_USER_AGENT: Final = 256
 
@@ -117,6 +118,10 @@ class AuditEvent:
     """What the policy was asked for."""
     authentication: str = ""
     authentication_age: int = 0
+    count: int = 1
+    """How many reads the record stands for: more than one only in a client's report of what its memory served."""
+    period: str = ""
+    """When those reads were: `<start>/<end>` (ISO 8601), or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +180,19 @@ class Chain:
         record["hash"] = digest
         self._previous = digest
         receipt = Receipt(event.event_id, self.chain_id, self._sequence, digest)
-        return SealedRecord(_canonical(record) + b"\n", receipt)
+        return SealedRecord(canonical(record) + b"\n", receipt)
 
 
-def record_hash(record: dict[str, object]) -> str:
+def record_hash(record: Mapping[str, object]) -> str:
     """The hash that a record must carry, computed from all its other fields."""
-    return hashlib.sha256(_canonical({k: v for k, v in record.items() if k != "hash"})).hexdigest()
+    return hashlib.sha256(canonical({k: v for k, v in record.items() if k != "hash"})).hexdigest()
 
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
 
 
-def _canonical(record: dict[str, object]) -> bytes:
+def canonical(record: Mapping[str, object]) -> bytes:
+    """A record as it is stored and hashed, without the end of its line."""
     # Header values reach us as any text at all; what cannot be encoded must not stop the record.
     return _ENCODER.encode(record).encode("utf-8", "replace")
 
@@ -220,4 +226,6 @@ def _fields(event: AuditEvent) -> dict[str, object]:
         "permissions": list(event.permissions),
         "authentication": event.authentication,
         "authenticationAge": event.authentication_age,
+        "count": event.count,
+        "period": event.period,
     }

@@ -1,6 +1,6 @@
 """Identifiers, made from a time and random bytes that are passed in."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def uuid7(now: datetime, randomness: bytes) -> str:
@@ -10,6 +10,13 @@ def uuid7(now: datetime, randomness: bytes) -> str:
     value = value & ~(0x3 << 62) | 0x2 << 62
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def uuid7_time(text: str) -> datetime:
+    """When a UUID version 7 was made, to the millisecond."""
+    milliseconds = int(text[:8] + text[9:13], 16)
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
 def secret_id(randomness: bytes) -> str:

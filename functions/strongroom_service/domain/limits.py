@@ -123,6 +123,17 @@ GRANT_SEARCH_MARGIN: Final = timedelta(minutes=15)
 MAX_GRANT_READS: Final = 400
 """Secrets that a grant's list names; each of those read is flagged, however many there are."""
 
+MAX_OPEN_AUDIT_RANGE: Final = timedelta(days=1)
+"""What a question to the audit may span when it names neither a secret nor an actor nor a request."""
+MAX_REQUEST_ID_LENGTH: Final = 128
+
+MAX_CACHED_READ_ITEMS: Final = 50
+MAX_CACHED_READS: Final = 1_000_000_000
+"""Reads that one item of a report may count: a process in a tight loop makes fewer in a few minutes."""
+MAX_REPORT_AGE: Final = timedelta(days=1)
+MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
+"""By which a client's clock may be ahead: what a signature may be off by as well."""
+
 MAX_BODY_DEPTH: Final = 16
 """Nesting of a JSON request body; deeper ones exhaust the parser's stack."""
 

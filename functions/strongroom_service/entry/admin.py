@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from mangum import Mangum
 
+from strongroom_service.usecases.ports import Metric
+
 from . import redaction
 from .admin_wiring import write_ports
 from .api.application import Boundary, create_app
 from .api.events import routed_event
 from .environment import Environment
 from .failure_log import FailureLog
-from .identity import request_id_of
+from .identity import is_from_gateway, request_id_of
 from .metrics import FunctionMetrics
 from .refusals import Refusals
 from .responses import error_response
@@ -33,8 +35,9 @@ logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)
 class Admin:
     """The admin function over its application."""
 
-    def __init__(self, app: Boundary, *, region: str, refusals: Refusals) -> None:
+    def __init__(self, app: Boundary, *, region: str, refusals: Refusals, metrics: FunctionMetrics) -> None:
         self._region = region
+        self._metrics = metrics
         self._refusals = refusals
         _ensure_event_loop()
         self._adapter = Mangum(app, lifespan="off")
@@ -42,6 +45,8 @@ class Admin:
     def handle(self, event: Event, context: Any) -> dict[str, Any]:  # noqa: ANN401  # Lambda's own object, passed on unread
         """Answer one proxy event; every failure becomes an answer too."""
         request_id = request_id_of(event)
+        if not is_from_gateway(event):
+            self._metrics.count(Metric.PAST_GATEWAY)
         try:
             answer: dict[str, Any] = self._adapter(routed_event(event), context)
         except Exception as error:  # noqa: BLE001  # the border: whatever it is, the caller gets the one error body
@@ -62,7 +67,7 @@ def make_admin(variables: Mapping[str, str]) -> Admin:
     metrics = FunctionMetrics(stage=environment.stage, function=FUNCTION)
     refusals = Refusals(failures=FailureLog(service=f"strongroom-{environment.stage}-{FUNCTION}"), metrics=metrics)
     app = create_app(partial(write_ports, environment, metrics), environment, refusals=refusals, metrics=metrics)
-    return Admin(app, region=environment.region, refusals=refusals)
+    return Admin(app, region=environment.region, refusals=refusals, metrics=metrics)
 
 
 @cache

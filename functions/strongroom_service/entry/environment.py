@@ -19,6 +19,7 @@ ARCHIVE_ACCOUNT: Final = "STRONGROOM_ARCHIVE_ACCOUNT"
 ARCHIVE_BUCKET: Final = "STRONGROOM_ARCHIVE_BUCKET"
 ARCHIVE_LOOKBACK_HOURS: Final = "STRONGROOM_ARCHIVE_LOOKBACK_HOURS"
 DIGEST_KEY: Final = "STRONGROOM_DIGEST_KEY"
+AUDIT_INDEX: Final = "STRONGROOM_AUDIT_INDEX"
 REGIONS: Final = "STRONGROOM_REGIONS"
 TENANTS: Final = "STRONGROOM_TENANTS"
 ROLES: Final = "STRONGROOM_ROLES"
@@ -51,6 +52,8 @@ class Environment:
     """The table that takes audit records while the stream does not."""
     audit_buffer_events: int
     """How many events it takes."""
+    audit_index: str
+    """The table of the last 90 days' records; empty for a function that does not ask it."""
     tenants_of_account: Mapping[str, tuple[str, ...]]
     roles: Mapping[str, tuple[RoleBinding, ...]]
     """Who may what in each tenant until its first access set is written."""
@@ -70,6 +73,7 @@ class Environment:
             audit_stream=required(variables, AUDIT_STREAM),
             audit_buffer=required(variables, AUDIT_BUFFER),
             audit_buffer_events=whole_number(variables, AUDIT_BUFFER_EVENTS),
+            audit_index=variables.get(AUDIT_INDEX, ""),
             tenants_of_account=_accounts(_json(variables, TENANTS)),
             roles=_roles(_json(variables, ROLES)),
             break_glass_approvals=_approvals(variables),

@@ -76,3 +76,10 @@ def header(event: Mapping[str, Any], name: str) -> str | None:
     if name in headers:
         return str(headers[name])
     return next((str(value) for key, value in headers.items() if key.lower() == name), None)
+
+
+def is_from_gateway(event: Mapping[str, Any]) -> bool:
+    """Whether an event has what API Gateway always gives one: a sign of a clumsy forgery, and no proof of anything."""
+    context = event.get("requestContext") or {}
+    identity = context.get("identity") or {}
+    return bool(context.get("requestId") and context.get("apiId") and context.get("stage") and identity.get("sourceIp"))

@@ -28,8 +28,8 @@ CODE: Final = "code"
 _WRITTEN_EVERY: Final = timedelta(seconds=10)
 _URGENT: Final = frozenset({
     Metric.AUDIT_BUFFERED, Metric.AUDIT_UNAVAILABLE, Metric.AUDIT_WAITING, Metric.AUDIT_DRAINED, Metric.KMS_FALLBACKS,
-    Metric.DIGESTS, Metric.ARCHIVE_ANOMALIES, Metric.GRANTS_UNANSWERED, Metric.ACCESS_BROKEN, Metric.DENIALS,
-    Metric.ERRORS,
+    Metric.AUDIT_INDEXED, Metric.AUDIT_UNREADABLE, Metric.PAST_GATEWAY, Metric.DIGESTS, Metric.ARCHIVE_ANOMALIES,
+    Metric.GRANTS_UNANSWERED, Metric.ACCESS_BROKEN, Metric.DENIALS, Metric.ERRORS,
 })  # fmt: skip
 """Written with the request. All but these carry the operation; these are alarmed on over all operations."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from strongroom_service.domain.access import Caller
 from strongroom_service.domain.errors import DomainError, NotFound
-from strongroom_service.usecases.ports import ReadPorts
+from strongroom_service.usecases.ports import Metric, ReadPorts
 from strongroom_service.usecases.read_revisions import Revision, read_revisions
 from strongroom_service.usecases.read_values import ReadValue, read_batch, read_value
 
@@ -21,7 +21,7 @@ from . import redaction
 from .environment import Environment
 from .error_table import error_body
 from .failure_log import FailureLog
-from .identity import caller_of, request_id_of
+from .identity import caller_of, is_from_gateway, request_id_of
 from .metrics import FunctionMetrics
 from .reader_requests import parse_batch, parse_read, parse_revisions, single_query_parameters
 from .reader_wiring import read_ports
@@ -64,6 +64,8 @@ class Reader:
         """Answer one proxy event; every failure becomes an answer too."""
         started = time.perf_counter()
         request_id = request_id_of(event)
+        if not is_from_gateway(event):
+            self._metrics.count(Metric.PAST_GATEWAY)
         key = (str(event.get("httpMethod")), str(event.get("resource")))
         operation, route = self._routes.get(key, (_UNROUTED, self._unrouted))
         try:

@@ -2,12 +2,13 @@
 
 from strongroom_service.adapters.access_control import CedarAccess
 from strongroom_service.adapters.audit.buffer import AuditBuffer
-from strongroom_service.adapters.audit.index import NoAuditIndex
 from strongroom_service.adapters.audit.log import ChainedAuditLog
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb.access_items import DynamoAccessItems
+from strongroom_service.adapters.dynamodb.audit_index import DynamoAuditIndex
 from strongroom_service.adapters.envelope.encryption import KmsEncryption
 from strongroom_service.adapters.envelope.kms import RegionalKms
+from strongroom_service.adapters.system import SystemClock
 from strongroom_service.usecases.ports import AuditIndex, Measurements, Randomness
 
 from .environment import Environment
@@ -34,8 +35,7 @@ def audit_log(
 
 def audit_index(environment: Environment, client: AwsClient) -> AuditIndex:
     """The index over this region's audit records."""
-    del environment, client
-    return NoAuditIndex()
+    return DynamoAuditIndex(client=client, table=environment.audit_index, clock=SystemClock())
 
 
 def encryption(

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, Protocol
 
 from strongroom_service.domain.access import AccessRequest, Decision
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
 from strongroom_service.domain.audit import AuditEvent, Receipt
+from strongroom_service.domain.audit_record import AuditLine
 from strongroom_service.domain.break_glass import BreakGlass
 from strongroom_service.domain.digest import ArchivedVersion
 from strongroom_service.domain.explanation import ClosePolicy
@@ -253,6 +254,11 @@ class Metric(StrEnum):
     AUDIT_DRAINED = "AuditDrained"
     GRANTS_UNANSWERED = "GrantsUnanswered"
     """Searches for what was read under a grant that not every region's audit answered."""
+    AUDIT_INDEXED = "AuditIndexed"
+    AUDIT_UNREADABLE = "AuditUnreadable"
+    """Lines of the audit stream that are no records, or that somebody changed."""
+    PAST_GATEWAY = "PastGateway"
+    """Events that do not look as API Gateway makes them."""
     ACCESS_BROKEN = "AccessBroken"
     """Access sets that could not be read or evaluated: their requests were refused."""
     DIGESTS = "Digests"
@@ -412,6 +418,48 @@ class AuditIndex(Protocol):
 
     def find(self, tenant: str, event_id: str) -> Mapping[str, Any] | None:
         """The record of one event."""
+        ...
+
+
+class Kept(Enum):
+    """What became of a record on its way into the index."""
+
+    STORED = auto()
+    FAILED = auto()
+    """The table did not take it now; it may later."""
+    REFUSED = auto()
+    """It never will, as the record is."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableLine:
+    """A line of the audit stream that is no record of ours, or not any more."""
+
+    delivery: str
+    """The stream record that it came in."""
+    number: int
+    """Its place there, from 0."""
+    line: bytes
+    why: str
+
+
+class AuditIndexWriter(Protocol):
+    """The indexer's side of the audit index. Writing what is there already changes nothing."""
+
+    def add(self, records: Sequence[AuditLine]) -> Sequence[Kept]:
+        """Index records; what became of each."""
+        ...
+
+    def keep_aside(self, lines: Sequence[UnreadableLine]) -> bool:
+        """Keep lines for people to look at; whether the table took them."""
+        ...
+
+
+class RecordObserver(Protocol):
+    """Somebody who wants to see every audit record soon after it was made, such as to announce it."""
+
+    def observe(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Records that are indexed; the same ones may come again. Raises to be given them once more, with others."""
         ...
 
 

@@ -15,6 +15,7 @@ from infra.local.emulator import (
     replication,
     sessions,
     stack_outputs,
+    stream_failures,
 )
 
 
@@ -31,6 +32,7 @@ def main() -> None:
         sessions,
         custom_resources,
         function_workers,
+        stream_failures,
     ):
         extension.install()
     replicator = replication.install()

@@ -187,7 +187,7 @@ class _Pod:
         return BatchReader(
             cache=cache,
             router=router,
-            reader=Reader(cache=cache, router=router, surroundings=around, headers={}),
+            reader=Reader(cache=cache, router=router, surroundings=around, headers={}, kept=lambda: None),
             surroundings=around,
             headers={},
         )

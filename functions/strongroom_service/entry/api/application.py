@@ -21,7 +21,19 @@ from strongroom_service.entry.refusals import Refusals
 from strongroom_service.entry.responses import common_headers
 from strongroom_service.usecases.ports import WritePorts
 
-from . import aliases, break_glass, document, groups, namespaces, policies, policy_questions, secrets, values, versions
+from . import (
+    aliases,
+    audit,
+    break_glass,
+    document,
+    groups,
+    namespaces,
+    policies,
+    policy_questions,
+    secrets,
+    values,
+    versions,
+)
 from .errors import MethodNotAllowed, on_error, respond
 from .events import original_event
 from .requests import Surroundings
@@ -36,6 +48,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     groups.router,
     policy_questions.router,
     break_glass.router,
+    audit.router,
     document.router,
 )
 

@@ -17,7 +17,7 @@ from .events import original_event
 from .fields import RULE, TOO_LARGE
 
 PATH_PARAMETERS: Final = (
-    "secretId", "versionNumber", "alias", "environment", "path", "policyId", "group", "requestId",
+    "secretId", "versionNumber", "alias", "environment", "path", "policyId", "group", "requestId", "eventId",
 )  # fmt: skip
 
 _MAX_VIOLATIONS: Final = 20
@@ -34,6 +34,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length} entries",
 }
 """Rules in words by pydantic's error types. Its own messages can quote the input."""
 
@@ -121,6 +122,8 @@ def _known(place: Sequence[str], shape: Mapping[str, Sequence[str]]) -> str:
     """The longest beginning of a place that consists of our own names; dotted, empty when there is none."""
     known = ""
     for part in place:
+        if known and known in shape and part.isdecimal():
+            continue  # an entry's number, in a list of objects
         if part not in shape.get(known, ()):
             break
         known = f"{known}.{part}" if known else part

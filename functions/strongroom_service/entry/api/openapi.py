@@ -32,7 +32,7 @@ _SIGNED: Final = frozenset({403, 404})
 _READS_A_VERSION: Final = frozenset({409, 410, 425})
 _CHANGES: Final = frozenset({409, 410})
 _UNSIGNED: Final = frozenset({"getHealth"})
-_ONLY_ASK: Final = frozenset({"readValues", "readRevisions", "simulateAccess", "replayAccess"})
+_ONLY_ASK: Final = frozenset({"readValues", "readRevisions", "simulateAccess", "replayAccess", "reportCachedReads"})
 _MAY_BE_BEHIND: Final = frozenset({"listSecrets"})
 
 _DESCRIPTION: Final = """\

@@ -39,17 +39,17 @@ CHAIN_ID = "72e13c69dab52b64e77f692dfbfe2011"
 LINE = (
     '{"action":"READ","actor":"iam:arn:aws:iam::111122223333:role/app",'
     '"authentication":"oidc","authenticationAge":42,'
-    '"chainId":"72e13c69dab52b64e77f692dfbfe2011","decision":"ALLOW","environment":"prod",'
+    '"chainId":"72e13c69dab52b64e77f692dfbfe2011","count":1,"decision":"ALLOW","environment":"prod",'
     '"eventId":"01971f3e-0000-7000-8000-000000000001","follows":null,"formatVersion":2,'
     '"hash":"%s",'
     '"operationId":"01971f3e-0000-7000-8000-000000000002","outcome":"","path":"payments/db-password",'
-    '"permissions":["secret:read"],"phase":"RELEASE",'
+    '"period":"","permissions":["secret:read"],"phase":"RELEASE",'
     '"previousHash":"0000000000000000000000000000000000000000000000000000000000000000",'
     '"reason":["role:reader@*"],"region":"us-east-1","requestId":"01234567-89ab-4cde-8f01-23456789abcd",'
     '"secretId":"sec_091f-b283-4a11","sequence":1,"session":"i-0123456789abcdef0","sourceIp":"192.0.2.1",'
     '"tenant":"default","time":"2026-06-06T14:30:00.123Z","userAgent":"strongroom-python/0.1 \u00fc","version":3}\n'
 )
-HASH = "a6d1702b045114e4e674f13b3975482b6472b52855c326e7a39e0a8e27f08dab"
+HASH = "dc76a80fec928eebaff714ba15dab5a0350a07af56e51d5b4214ae8d59d698b6"
 LINE_1 = (
     '{"action":"READ","actor":"iam:arn:aws:iam::111122223333:role/app",'
     '"chainId":"72e13c69dab52b64e77f692dfbfe2011","decision":"ALLOW","environment":"prod",'

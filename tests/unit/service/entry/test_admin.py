@@ -32,7 +32,7 @@ def make_caller(ports: Callable[[], WritePorts]) -> Admin:
     metrics = FunctionMetrics(stage=environment.stage, function="admin")
     refusals = Refusals(failures=FailureLog(service=f"{environment.stage}-admin"), metrics=metrics)
     app = create_app(ports, environment, refusals=refusals, metrics=metrics)
-    return Admin(app, region=environment.region, refusals=refusals)
+    return Admin(app, region=environment.region, refusals=refusals, metrics=metrics)
 
 
 class Caller:
@@ -263,3 +263,12 @@ def test_no_body_leads_to_a_defect_or_comes_back(method: str, path: str) -> None
 def test_no_path_leads_to_a_defect(path: str, method: str) -> None:
     status, _ = Caller()(method, f"/values/prod/{path}", {"plaintextValue": "v"} if method == "PUT" else None)
     assert status < 500
+
+
+def test_an_event_that_is_not_api_gateways_rings(call: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+    event = proxy_event("GET", "/secrets")
+    call._admin.handle(event, None)
+    assert "PastGateway" not in capsys.readouterr().out
+    del event["requestContext"]["apiId"]
+    call._admin.handle(event, None)
+    assert '"PastGateway":[1' in capsys.readouterr().out.replace(" ", "")

@@ -33,7 +33,7 @@ class Api:
         metrics = FunctionMetrics(stage=environment.stage, function="admin")
         refusals = Refusals(failures=FailureLog(service=f"{environment.stage}-admin"), metrics=metrics)
         app = create_app(self.deployment.write_ports, environment, refusals=refusals, metrics=metrics)
-        self._admin = Admin(app, region=environment.region, refusals=refusals)
+        self._admin = Admin(app, region=environment.region, refusals=refusals, metrics=metrics)
 
     def __call__(
         self, method: str, path: str, body: Any = None, *, actor: str = ADMINISTRATOR, **said: Any

@@ -238,3 +238,16 @@ def test_policies_that_cannot_be_read_deny_every_call_and_ring(capsys: pytest.Ca
     written = capsys.readouterr().out
     assert written.count('"AccessBroken":[1.0]') == 3
     assert CANARY not in written
+
+
+@pytest.mark.parametrize("missing", ["apiId", "requestId", "stage", "identity"])
+def test_an_event_that_is_not_api_gateways_rings(
+    call: Caller, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    """Whoever invokes the function directly and forgets a part of an event is counted, whatever comes of it."""
+    event = proxy_event("GET", "/health", resource="/health")
+    call._reader.handle(event)
+    assert "PastGateway" not in capsys.readouterr().out
+    del event["requestContext"][missing]
+    call._reader.handle(event)
+    assert '"PastGateway":[1' in capsys.readouterr().out.replace(" ", "")

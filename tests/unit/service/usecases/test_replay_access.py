@@ -11,6 +11,7 @@ from strongroom_service.domain import limits
 from strongroom_service.domain.access_set import CedarText, PolicyEntry
 from strongroom_service.domain.audit import AuditAction, AuditEvent, Phase
 from strongroom_service.domain.errors import AccessDenied, AuditUnavailable, InvalidRequest, StoreUnavailable, Throttled
+from strongroom_service.domain.ids import uuid7
 from strongroom_service.domain.roles import Role, RoleBinding
 from strongroom_service.usecases.access_proposal import AccessProposal
 from strongroom_service.usecases.replay_access import Replayed, ReplayQuery, replay
@@ -26,11 +27,16 @@ def governed() -> Governed:
     return Governed()
 
 
+def id_of(governed: Governed, number: int, *, tail: int = 0) -> str:
+    """The id of an event of so many minutes ago: it begins with its time, as every event's does."""
+    return uuid7(governed.clock.now() - timedelta(minutes=number), tail.to_bytes(10, "big"))
+
+
 def event(governed: Governed, number: int = 0, **said: Any) -> AuditEvent:
     """A read that was allowed, so many minutes ago."""
     return replace(
         EVENT,
-        event_id=f"event-{number:04}",
+        event_id=id_of(governed, number),
         operation_id=f"operation-{number:04}",
         request_id=f"asked-{number}",
         time=governed.clock.now() - timedelta(minutes=number),
@@ -82,8 +88,8 @@ def test_each_decision_that_would_change_is_listed_with_what_was_and_would_be(go
         for it in replayed.changed
     ]
     assert told == [
-        ("event-0001", True, True, False, ("no-permit",)),
-        ("event-0002", False, False, True, ("other role:reader@prod/other",)),
+        (id_of(governed, 1), True, True, False, ("no-permit",)),
+        (id_of(governed, 2), False, False, True, ("other role:reader@prod/other",)),
     ]
 
 
@@ -155,9 +161,9 @@ def test_each_action_is_asked_on_its_own_kind_of_resource(
     on_tenant = permission in {"policy:write", "policy:read", "audit:read"}
     on_environment = permission == "secret:rewrap" or (permission == "secret:list" and not path)
     changed = {it.request.event_id for it in run(governed, {"p": tenant}).changed}
-    assert ("event-0001" in changed) is on_tenant
+    assert (id_of(governed, 1) in changed) is on_tenant
     changed = {it.request.event_id for it in run(governed, {"p": environments}).changed}
-    assert ("event-0001" in changed) is on_environment
+    assert (id_of(governed, 1) in changed) is on_environment
 
 
 def test_what_no_policy_decided_is_counted(governed: Governed) -> None:
@@ -170,15 +176,15 @@ def test_what_no_policy_decided_is_counted(governed: Governed) -> None:
     stamp = "2030-01-01T11:00:00.000Z"
     kept = {"secretId": "", "actor": APP, "requestId": "r"}
     first = {
-        **kept, "formatVersion": 1, "eventId": "old", "operationId": "o", "phase": "RELEASE", "time": stamp,
+        **kept, "formatVersion": 1, "eventId": id_of(governed, 60), "operationId": "o", "phase": "RELEASE", "time": stamp,
         "tenant": TENANT, "environment": "prod", "path": "x", "action": "READ", "decision": "ALLOW", "reason": [],
         "sourceIp": "", "region": "us-east-1",
     }  # fmt: skip
     governed.index.others += [
         first,
-        {**kept, "eventId": "broken", "time": stamp, "tenant": TENANT},
-        {**first, "eventId": "new", "action": "FROM_THE_FUTURE"},
-        {**first, "eventId": "newer", "permissions": ["secret:unknown"]},
+        {**kept, "eventId": id_of(governed, 60, tail=1), "time": stamp, "tenant": TENANT},
+        {**first, "eventId": id_of(governed, 60, tail=2), "action": "FROM_THE_FUTURE"},
+        {**first, "eventId": id_of(governed, 60, tail=3), "permissions": ["secret:unknown"]},
     ]
     replayed = run(governed, WITHOUT_THE_READER)
     assert (replayed.examined, replayed.not_replayable, replayed.changed) == (7, 7, ())
@@ -186,8 +192,12 @@ def test_what_no_policy_decided_is_counted(governed: Governed) -> None:
 
 def test_an_intent_and_its_outcome_are_one_decision(governed: Governed) -> None:
     intent = event(governed, 1, phase=Phase.INTENT)
-    outcome = replace(intent, event_id="event-0009", phase=Phase.OUTCOME)
-    governed.audit.events += [intent, outcome, replace(intent, event_id="event-0005", path="payments/another")]
+    outcome = replace(intent, event_id=id_of(governed, 1, tail=9), phase=Phase.OUTCOME)
+    governed.audit.events += [
+        intent,
+        outcome,
+        replace(intent, event_id=id_of(governed, 1, tail=5), path="payments/another"),
+    ]
     assert len(run(governed, WITHOUT_THE_READER).changed) == 2
 
 
