@@ -28,7 +28,8 @@ CODE: Final = "code"
 _WRITTEN_EVERY: Final = timedelta(seconds=10)
 _URGENT: Final = frozenset({
     Metric.AUDIT_BUFFERED, Metric.AUDIT_UNAVAILABLE, Metric.AUDIT_WAITING, Metric.AUDIT_DRAINED, Metric.KMS_FALLBACKS,
-    Metric.DENIALS, Metric.ERRORS,
+    Metric.DENIALS, Metric.ERRORS, Metric.ACCESS_BROKEN, Metric.TOKENS_REFUSED, Metric.REFUSALS_UNRECORDED,
+    Metric.KEY_SET_FAILURES,
 })  # fmt: skip
 """Written with the request. All but these carry the operation; these are alarmed on over all operations."""
 

@@ -1,8 +1,6 @@
 """What the reader and the admin function are both made of."""
 
 from strongroom_service.adapters.access_control import CedarAccess
-from strongroom_service.adapters.audit.buffer import AuditBuffer
-from strongroom_service.adapters.audit.log import ChainedAuditLog
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb.access_items import DynamoAccessItems
 from strongroom_service.adapters.envelope.encryption import KmsEncryption
@@ -10,25 +8,6 @@ from strongroom_service.adapters.envelope.kms import RegionalKms
 from strongroom_service.usecases.ports import Measurements, Randomness
 
 from .environment import Environment
-
-
-def audit_log(
-    environment: Environment, client: AwsClient, *, randomness: Randomness, measurements: Measurements
-) -> ChainedAuditLog:
-    """The audit log of this region."""
-    buffer = AuditBuffer(
-        client=client,
-        table=environment.audit_buffer,
-        size=environment.audit_buffer_events,
-        randomness=randomness,
-    )
-    return ChainedAuditLog(
-        client=client,
-        stream=environment.audit_stream,
-        buffer=buffer,
-        randomness=randomness,
-        measurements=measurements,
-    )
 
 
 def encryption(

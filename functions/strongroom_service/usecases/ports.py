@@ -9,8 +9,12 @@ from typing import Any, Protocol
 from strongroom_service.domain.access import AccessRequest, Decision
 from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
 from strongroom_service.domain.audit import AuditEvent, Receipt
+from strongroom_service.domain.issuers import Issuer
 from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.domain.public_keys import KeySet, PublicKey
+from strongroom_service.domain.registry import Registry
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
+from strongroom_service.domain.tokens import Unverified
 from strongroom_service.domain.values import SecretValue
 
 
@@ -54,6 +58,8 @@ class Snapshot:
     """None where the table left one unprocessed twice."""
     access: AccessPointer | None
     """The tenant's access set; None before its first one."""
+    registry: AccessPointer | None = None
+    """The deployment's registry; None before its first one."""
 
 
 class HeadReader(Protocol):
@@ -247,7 +253,13 @@ class Metric(StrEnum):
     """Events in the buffer."""
     AUDIT_DRAINED = "AuditDrained"
     ACCESS_BROKEN = "AccessBroken"
-    """Access sets that could not be read or evaluated: their requests were refused."""
+    """Access sets, or the registry, that could not be read or evaluated: their requests were refused."""
+    TOKENS_REFUSED = "TokensRefused"
+    REFUSALS_UNRECORDED = "RefusalsUnrecorded"
+    """Refused tokens beyond the quota of audit records that they have."""
+    KEY_SET_FETCHES = "KeySetFetches"
+    KEY_SET_FAILURES = "KeySetFailures"
+    """An issuer's keys could not be fetched: its tokens are refused."""
     DENIALS = "Denials"
     ERRORS = "Errors"
 
@@ -397,6 +409,67 @@ class AccessControl(Protocol):
         ...
 
 
+class Registries(Protocol):
+    """Who belongs to which tenant.
+
+    All raise `RegistryUnavailable` when the registry is not here or is not what its pointer says, `StoreUnavailable`,
+    `Throttled`.
+    """
+
+    def known(self) -> Registry:
+        """The latest registry that is known here, loaded if there is none yet."""
+        ...
+
+    def at(self, pointer: AccessPointer | None) -> Registry:
+        """The registry that a pointer names, or a later one that is known already."""
+        ...
+
+    def in_force(self) -> Registry:
+        """The registry in force now."""
+        ...
+
+
+class RegistryControl(Registries, Protocol):
+    """The registry and its changes."""
+
+    def load(self) -> tuple[AccessPointer | None, Registry]:
+        """The registry in force now, and its pointer."""
+        ...
+
+    def check(self, keys: KeySet) -> None:
+        """Make sure that keys can verify anything; raises `InvalidRequest`."""
+        ...
+
+    def replace(self, before: AccessPointer | None, after: Registry, *, epoch: int) -> None:
+        """Put another registry in force.
+
+        Raises:
+            ChangeLost: `before` is not in force any more.
+            RegionFenced: the fence is closed or carries another epoch.
+        """
+        ...
+
+
+class Tokens(Protocol):
+    """Signed tokens (JWS compact serialisation)."""
+
+    def parse(self, token: str) -> Unverified:
+        """Take a token apart, believing nothing; raises `TokenRefused`."""
+        ...
+
+    def verify(self, token: str, key: PublicKey, algorithm: str) -> Mapping[str, Any]:
+        """The claims, whose signature is the key's by exactly this algorithm; raises `TokenRefused`."""
+        ...
+
+
+class IssuerKeys(Protocol):
+    """The public keys of issuers, as they were given or as they are published."""
+
+    def find(self, issuer_id: str, issuer: Issuer, kid: object) -> PublicKey:
+        """The key that a token names; raises `TokenRefused` when there is none, or it cannot be told."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WriterState:
     """Which region may write, under which epoch."""
@@ -424,6 +497,7 @@ class ReadPorts:
     envelopes: EnvelopeOpener
     audit: AuditLog
     access: AccessPolicies
+    registry: Registries
     writership: Writership
 
 
@@ -438,8 +512,23 @@ class WritePorts:
     encryption: Encryption
     audit: AuditLog
     access: AccessControl
+    registry: RegistryControl
     writership: Writership
     sleep: "Sleep" = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationPorts:
+    """What the check of a token stands on."""
+
+    region: str
+    clock: Clock
+    randomness: Randomness
+    registry: Registries
+    tokens: Tokens
+    keys: IssuerKeys
+    audit: AuditLog
+    measurements: Measurements
 
 
 class Sleep(Protocol):

@@ -39,27 +39,17 @@ class DynamoAccessItems:
 
     def pointer(self, tenant: str) -> AccessPointer | None:
         """The pointer to the set in force; None before the first one. Raises `StoreUnavailable` or `Throttled`."""
-        key = _typed(any_pointer_key(tenant, self._randomness))
-        request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
-        item = self._call(_GET_ITEM, request).get("Item")
+        key = any_pointer_key(tenant, self._randomness)
+        item = self._get([key]).get(key)
         return decode_pointer(item) if item else None
 
     def document(self, tenant: str, pointer: AccessPointer) -> bytes | None:
         """The document of a pointer; None when a chunk is not here. Raises `StoreUnavailable` or `Throttled`."""
         keys = [at.access_chunk_key(tenant, pointer, chunk) for chunk in range(pointer.chunks)]
-        chunks: dict[str, bytes] = {}
-        wanted: dict[str, Any] = {self._table: {"Keys": [_typed(key) for key in keys], "ConsistentRead": True}}
-        for _ in range(_TRIES):
-            answer = self._call(BATCH_GET_ITEM, {"RequestItems": wanted})
-            for item in answer.get("Responses", {}).get(self._table, []):
-                chunks[item[at.SK]["S"]] = base64.b64decode(item[at.BLOB]["B"])
-            wanted = answer.get("UnprocessedKeys", {})
-            if not wanted:
-                break
-        if wanted:
-            raise StoreUnavailable
-        parts = [chunks.get(key.sk) for key in keys]
-        return None if None in parts else b"".join(part for part in parts if part is not None)
+        found = self._get(keys)
+        if len(found) < len(keys):
+            return None
+        return b"".join(base64.b64decode(found[key][at.BLOB]["B"]) for key in keys)
 
     def replace(
         self, tenant: str, before: AccessPointer | None, after: AccessPointer, document: bytes, *, epoch: int
@@ -86,6 +76,19 @@ class DynamoAccessItems:
                 *[self._drop(tenant, pointer, chunk) for pointer in dropped for chunk in range(pointer.chunks)],
             ]
         )
+
+    def _get(self, keys: Sequence[at.Key]) -> dict[at.Key, dict[str, Any]]:
+        """Those of these items that are here. In one operation whatever is read: who only reads needs no other."""
+        found: dict[at.Key, dict[str, Any]] = {}
+        wanted: dict[str, Any] = {self._table: {"Keys": [_typed(key) for key in keys], "ConsistentRead": True}}
+        for _ in range(_TRIES):
+            answer = self._call(BATCH_GET_ITEM, {"RequestItems": wanted})
+            for item in answer.get("Responses", {}).get(self._table, []):
+                found[at.Key(item[at.PK]["S"], item[at.SK]["S"])] = item
+            wanted = answer.get("UnprocessedKeys", {})
+            if not wanted:
+                return {key: found[key] for key in keys if key in found}
+        raise StoreUnavailable
 
     def _stored(self, tenant: str) -> list[AccessPointer]:
         """What is stored, oldest first."""

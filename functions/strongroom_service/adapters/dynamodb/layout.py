@@ -11,6 +11,8 @@
 | stored access sets | `A#<tenant>` | `HISTORY` |
 | access set's chunk | `A#<tenant>` | `SET#<revision, 20 digits>#<digest>#<chunk>` |
 
+The registry of tenants lies like a tenant's access set, under `A#@registry`; no tenant can be called so.
+
 Neither tenants, environments nor paths can contain `#`, so no two names meet in one key.
 """
 

@@ -21,7 +21,7 @@ from strongroom_service.entry.refusals import Refusals
 from strongroom_service.entry.responses import common_headers
 from strongroom_service.usecases.ports import WritePorts
 
-from . import aliases, document, namespaces, secrets, values, versions
+from . import aliases, document, issuers, namespaces, operators, secrets, tenants, values, versions
 from .errors import MethodNotAllowed, on_error, respond
 from .events import original_event
 from .requests import Surroundings
@@ -32,6 +32,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     aliases.router,
     values.router,
     namespaces.router,
+    tenants.router,
+    issuers.router,
+    operators.router,
     document.router,
 )
 
@@ -66,7 +69,7 @@ def create_app(
         },
     )
     app.state.refusals = refusals
-    app.state.surroundings = Surroundings(ports=cache(ports_factory), tenants_of_account=environment.tenants_of_account)
+    app.state.surroundings = Surroundings(ports=cache(ports_factory))
     for router in ROUTERS:
         app.include_router(router)
     return Boundary(app, region=environment.region, refusals=refusals, metrics=metrics)

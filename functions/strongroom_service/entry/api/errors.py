@@ -16,7 +16,7 @@ from strongroom_service.entry.refusals import Refusals
 from .events import original_event
 from .fields import RULE, TOO_LARGE
 
-PATH_PARAMETERS: Final = ("secretId", "versionNumber", "alias", "environment", "path")
+PATH_PARAMETERS: Final = ("secretId", "versionNumber", "alias", "environment", "path", "tenant", "issuerId")
 
 _MAX_VIOLATIONS: Final = 20
 

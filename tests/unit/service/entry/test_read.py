@@ -20,7 +20,7 @@ from strongroom_service.entry.failure_log import FailureLog
 from strongroom_service.entry.metrics import FunctionMetrics
 from strongroom_service.entry.read import Reader
 from tests.support.deployment import NAME, WRITER, Deployment
-from tests.support.events import ACCOUNT, proxy_event
+from tests.support.events import proxy_event
 
 CANARY = "canary-value-of-this-test"
 VALUES = "/values/{environment}/{path+}"
@@ -35,7 +35,6 @@ class Caller:
         self.deployment = Deployment()
         self._reader = Reader(
             region=WRITER,
-            tenants_of_account={ACCOUNT: ("default",)},
             ports=self.deployment.read_ports(),
             # A logger keeps the output that it began with: each caller has one of its own.
             failures=FailureLog(service=f"test-reader-{next(SERVICES)}"),

@@ -4,6 +4,7 @@ import pytest
 
 from strongroom_service.adapters.dynamodb import layout
 from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.domain.registry import SCOPE
 from strongroom_service.usecases.ports import VersionKey
 
 NAME = SecretName("default", "prod", "payments/db-password")
@@ -19,6 +20,7 @@ def test_keys_of_every_item() -> None:
     assert layout.id_key("sec_0123") == ("ID#sec_0123", "ID")
     assert layout.namespace_key_key(Namespace("default", "prod")) == ("K#default#prod", "ACTIVE")
     assert layout.fence_key(63) == ("FENCE", "63")
+    assert layout.access_pointer_key(SCOPE, 3) == ("A#@registry", "POINTER#3")
 
 
 @pytest.mark.parametrize(
