@@ -5,6 +5,7 @@ from typing import Final
 
 READER: Final = "reader"
 ADMIN: Final = "admin"
+AUTHORIZER: Final = "authorizer"
 SEEDER: Final = "seeder"
 DRAIN: Final = "drain"
 DIGESTS: Final = "digests"
@@ -18,6 +19,9 @@ METRICS: Final = "Strongroom"
 
 NAMESPACE_KEY_PURPOSE: Final = "strongroom/namespace-key"
 """The encryption context's `purpose` under the envelope key. Functions send it, key policies demand it."""
+
+REGISTRY_ITEMS: Final = "A#@registry"
+"""The partition of the secrets table in which the registry lies, and all of it that the authorizer may read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

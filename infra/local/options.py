@@ -18,9 +18,17 @@ USUAL_CONTROL_PORT: Final = 4592
 USUAL_REGION_PORT: Final = 4600
 """The first region's; the others follow."""
 
-CALLERS: Final = {"owner": "owner", "reader": "reader", "auditor": "auditor", "stranger": None, "outsider": None}
-"""Identities, and their role in the built-in policy. A stranger may call the API and has no role; an outsider may not
-even call it."""
+CALLERS: Final = {
+    "owner": "owner",
+    "reader": "reader",
+    "auditor": "auditor",
+    "operator": None,
+    "stranger": None,
+    "outsider": None,
+}
+"""Identities, and their role in the built-in policy. An operator changes tenants and issuers; a stranger may call the
+API and has no role; an outsider may not even call it."""
+OPERATOR: Final = "operator"
 OUTSIDER: Final = "outsider"
 
 
@@ -53,6 +61,7 @@ def deployment_options() -> dict[str, Any]:
             for identity, role in CALLERS.items()
             if role
         ],
+        "operators": [role_arn(OPERATOR)],
         "auditStream": {"shards": 1},
         "auditBufferEvents": BUFFER_EVENTS,
         "objectLock": {"mode": "governance", "days": 1},

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.config import Options
 from infra.constructs.checks import acknowledge
-from infra.naming import ADMIN, ALIAS, API_STAGE, DRAIN, METRICS, READER, Names
+from infra.naming import ADMIN, ALIAS, API_STAGE, AUTHORIZER, DRAIN, METRICS, READER, Names
 from infra.stacks.base import StrongroomStack
 
 
@@ -47,7 +47,7 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Sum",
             at_least=1,
         )
-        for function in (READER, ADMIN, DRAIN)
+        for function in (READER, ADMIN, AUTHORIZER, DRAIN)
         for metric, means in (
             ("Errors", f"The {function} function failed without an answer of its own"),
             ("Throttles", f"The {function} function was refused concurrency"),
@@ -70,9 +70,30 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             ("kms-fallbacks", "KmsFallbacks", "This region's KMS does not answer; another region's opens the keys"),
         )
     ]
+    identity = [
+        Watch(
+            name=f"{function}-{name}",
+            means=means,
+            namespace=METRICS,
+            metric=metric,
+            dimensions={"stage": names.stage, "function": function},
+            statistic="Sum",
+            at_least=at_least,
+        )
+        for function, name, metric, at_least, means in (
+            *(
+                (it, "access-broken", "AccessBroken", 1, "Policies or the registry cannot be read: nobody is let in")
+                for it in (READER, ADMIN, AUTHORIZER)
+            ),
+            (AUTHORIZER, "audit-unavailable", "AuditUnavailable", 1, "Refused tokens find no place in the audit"),
+            (AUTHORIZER, "refusals-unrecorded", "RefusalsUnrecorded", 1, "More tokens are refused than are recorded"),
+            (AUTHORIZER, "key-set-failures", "KeySetFailures", 3, "An issuer's keys cannot be fetched"),
+        )
+    ]
     return [
         *functions,
         *audit,
+        *identity,
         Watch(
             name="audit-buffer-filling",
             means="Half of the audit buffer is taken; when it is full, reads are refused",

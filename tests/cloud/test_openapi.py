@@ -12,6 +12,7 @@ from infra.local.client import LocalCloud
 from infra.local.requests import Answer
 from tests.cloud.faults import no_audit
 from tests.cloud.platform import ENVIRONMENT, Platform
+from tests.support.issuers import TestIssuer
 
 
 @pytest.fixture
@@ -117,11 +118,51 @@ def test_every_operation_answers_as_documented(cloud: LocalCloud, platform: Plat
     checked("rewrapNamespace", 200, parameters={"environment": ENVIRONMENT})
     checked("rewrapNamespace", 400, json={"limit": 0}, parameters={"environment": ENVIRONMENT})
     checked("rewrapNamespace", 404, parameters={"environment": "never-used"})
+    change_who_belongs_where(checked)
+    read_by_token(checked, path)
     checked("deleteSecret", 200, parameters=by_id)
     checked("restoreSecret", 200, parameters=by_id)
     checked("deleteSecret", 200, parameters=by_id, query={"restoreDays": "7"})
     checked("purgeSecret", 200, parameters=by_id)
     checked("restoreSecret", 409, parameters=by_id)
+
+
+def change_who_belongs_where(checked: Checked) -> None:
+    """Operators' calls, each undone at the end."""
+    tenant, issuer_id = {"tenant": "documented"}, {"issuerId": "documented"}
+    operator: dict[str, Any] = {"identity": "operator"}
+    checked("putTenant", 200, json={"accounts": []}, parameters=tenant, **operator)
+    checked("putTenant", 400, json={"accounts": ["42"]}, parameters=tenant, **operator)
+    checked("putTenant", 403, json={"accounts": []}, parameters=tenant)
+    checked("listTenants", 200, **operator)
+    issuer = {
+        "kind": "oidc",
+        "issuer": "https://documented.example",
+        "audiences": ["strongroom"],
+        "tenant": "documented",
+        "jwks": TestIssuer().jwks(),
+    }
+    checked("putIssuer", 200, json=issuer, parameters=issuer_id, **operator)
+    checked("putIssuer", 400, json=issuer | {"algorithms": ["none"]}, parameters=issuer_id, **operator)
+    checked("listIssuers", 200, **operator)
+    checked("deleteTenant", 409, parameters=tenant, **operator)
+    checked("deleteIssuer", 200, parameters=issuer_id, **operator)
+    checked("deleteIssuer", 404, parameters=issuer_id, **operator)
+    checked("deleteTenant", 200, parameters=tenant, **operator)
+    operators = checked("getOperators", 200, **operator).json()["operators"]
+    checked("putOperators", 200, json={"operators": operators}, **operator)
+    checked("putOperators", 409, json={"operators": []}, **operator)
+    checked("getOperators", 403)
+
+
+def read_by_token(checked: Checked, path: str) -> None:
+    """Refused here, where no issuer is registered; what they answer to a good token is what the signed calls answer."""
+    by_path = {"environment": ENVIRONMENT, "path": path}
+    items = {"items": [{"secretPath": f"{ENVIRONMENT}/{path}"}]}
+    bearer: dict[str, Any] = {"identity": None, "headers": {"Authorization": f"Bearer {TestIssuer().token()}"}}
+    checked("readValueByToken", 403, parameters=by_path, **bearer)
+    checked("readValuesByToken", 403, json=items, **bearer)
+    checked("readRevisionsByToken", 403, json=items, **bearer)
 
 
 def read_everything(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:

@@ -8,7 +8,9 @@ def test_every_handler_is_a_callable_of_the_service(two_regions: Application) ->
     handlers = {
         it["Properties"]["Handler"] for _, _, it in two_regions.everything() if it["Type"] == "AWS::Lambda::Function"
     }
-    assert handlers == {f"strongroom_service.entry.{name}.handler" for name in ("read", "admin", "drain", "seed")}
+    assert handlers == {
+        f"strongroom_service.entry.{name}.handler" for name in ("read", "admin", "authorizer", "drain", "seed")
+    }
     for handler in handlers:
         module, _, name = handler.rpartition(".")
         assert callable(getattr(importlib.import_module(module), name)), handler

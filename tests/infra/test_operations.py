@@ -1,5 +1,5 @@
 from infra.naming import METRICS
-from strongroom_service.entry import admin, drain, metrics, read
+from strongroom_service.entry import admin, authorizer, drain, metrics, read
 from strongroom_service.usecases.ports import Metric
 from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
 
@@ -15,7 +15,9 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
         "reader-errors", "reader-throttles", "admin-errors", "admin-throttles", "drain-errors", "drain-throttles",
         "reader-audit-unavailable", "admin-audit-unavailable", "reader-audit-buffered", "admin-audit-buffered",
         "reader-kms-fallbacks", "admin-kms-fallbacks", "audit-buffer-filling", "server-errors", "audit-throttled",
-        "archive-late",
+        "archive-late", "authorizer-errors", "authorizer-throttles", "authorizer-audit-unavailable",
+        "authorizer-refusals-unrecorded", "authorizer-key-set-failures", "reader-access-broken", "admin-access-broken",
+        "authorizer-access-broken",
     }  # fmt: skip
     for alarm in alarms:
         assert len(alarm["Properties"]["AlarmActions"]) == len(alarm["Properties"]["OKActions"]) == 1
@@ -45,7 +47,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
     written = {
         (metrics.NAMESPACE, metric, (("function", function), ("stage", "solo")))
         for metric in Metric
-        for function in (read.FUNCTION, admin.FUNCTION, drain.FUNCTION)
+        for function in (read.FUNCTION, admin.FUNCTION, authorizer.FUNCTION, drain.FUNCTION)
     }
     watched = set()
     for alarm in one_region.resources(STACK, "AWS::CloudWatch::Alarm"):
@@ -53,7 +55,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
         if said["Namespace"] == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
             watched.add((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 7
+    assert len(watched) == 13
     assert watched <= written
 
 
