@@ -331,3 +331,28 @@ def test_whoever_belongs_to_no_tenant_is_recorded(cloud: LocalCloud) -> None:
     for (record,) in found.values():
         assert (record["tenant"], record["decision"], record["reason"]) == ("", "DENY", ["no-tenant"])
         assert record["actor"] == f"iam:arn:aws:iam::{account}:role/local-reader"
+
+
+def test_without_a_sound_registry_nobody_is_let_in(cloud: LocalCloud, tenant: Tenant) -> None:
+    """By signature 503, by token 403, in functions that have not read it before; sound again, all goes on."""
+    table, db = "strongroom-local-secrets", cloud.aws("dynamodb", cloud.writer.name)
+    pointer = db.get_item(TableName=table, Key={"PK": {"S": "A#@registry"}, "SK": {"S": "POINTER#0"}})["Item"]
+    place = f"SET#{int(pointer['revision']['N']):020d}#{pointer['digest']['S']}#0"
+    chunk = db.get_item(TableName=table, Key={"PK": {"S": "A#@registry"}, "SK": {"S": place}})["Item"]
+    token, path = tenant.issuer.token(), f"/values/{ENVIRONMENT}/{PATH}"
+    db.put_item(
+        TableName=table, Item={**chunk, "blob": {"B": chunk["blob"]["B"].replace(b"local-operator", b"local-stranger")}}
+    )
+    cloud.end_environments()
+    try:
+        assert_error(cloud.request("GET", path), 503, "store_unavailable", retryable=True)
+        assert_error(cloud.request("GET", "/tenants", identity="stranger"), 503, "store_unavailable")
+        answer = tenant.read(token)
+        assert_error(answer, 403, "access_denied")
+    finally:
+        db.put_item(TableName=table, Item=chunk)
+    assert tenant.read(token).json()["plaintextValue"] == tenant.value
+    assert cloud.request("GET", path).status == 404
+    request_id = answer.headers["x-request-id"]
+    (record,) = records_of(cloud, {request_id})[request_id]
+    assert record["reason"] == ["check-failed"]
