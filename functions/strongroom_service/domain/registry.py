@@ -121,11 +121,18 @@ class Registry:
             raise NotFound("There is no such issuer.")
         return self._next([], issuers={name: it for name, it in self.issuers.items() if name != issuer_id})
 
-    def with_operators(self, operators: Iterable[str]) -> "Registry":
-        """The next revision, with other operators. Raises `InvalidRequest`, and `LockedOut` for nobody."""
+    def with_operators(self, operators: Iterable[str], *, by: str) -> "Registry":
+        """The next revision, with other operators.
+
+        Whoever makes the change (`by`) stays one: so the last one cannot go, and a typing error locks nobody out.
+
+        Raises:
+            InvalidRequest: a name is none of an operator.
+            LockedOut: the one who makes the change would be none any more.
+        """
         operators = frozenset(operators)
-        if not operators:
-            raise LockedOut("Nobody could change tenants and issuers after this; name at least one operator.")
+        if by not in operators:
+            raise LockedOut("You would be no operator any more; another operator can remove you.")
         found = []
         if len(operators) > limits.MAX_OPERATORS:
             found.append(Violation("operators", f"must be at most {limits.MAX_OPERATORS}"))

@@ -27,11 +27,12 @@ async def put(
     call: Calling,
     body: Annotated[m.PutOperatorsRequest, Depends(DeploymentBody(m.PutOperatorsRequest))],
 ) -> m.Operators:
-    """Replace the operators; at least one stays."""
+    """Replace the operators. Who makes the call stays one; another operator can remove it."""
+    operator = call.caller.principal.id
     change = RegistryChange(
         action=AuditAction.PUT_OPERATORS,
         subject="identity/operators",
-        apply=lambda registry: registry.with_operators(body.operators),
+        apply=lambda registry: registry.with_operators(body.operators, by=operator),
         expected_revision=body.expected_revision,
     )
     return m.Operators.of(change_registry(change, caller=call.caller, ports=call.ports))

@@ -204,20 +204,29 @@ def test_tenants_and_accounts_have_their_forms() -> None:
             REGISTRY.with_tenant(tenant, accounts)
 
 
-def test_somebody_stays_an_operator() -> None:
-    """Named roles and users, and never nobody."""
-    with pytest.raises(LockedOut):
-        REGISTRY.with_operators([])
-    for wrong in (
+def test_who_changes_the_operators_stays_one() -> None:
+    """So the last one cannot go, and a typing error leaves nobody locked out. Another operator can remove it."""
+    second = f"{OPERATOR}-2"
+    for left in ([], [second]):
+        with pytest.raises(LockedOut):
+            REGISTRY.with_operators(left, by=OPERATOR)
+    both = REGISTRY.with_operators([OPERATOR, second], by=OPERATOR)
+    assert both.with_operators([second], by=second).operators == {second}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
         "operator",
         OPERATOR.removeprefix("iam:"),
         f"{OPERATOR}\n",
         "iam:arn:aws:iam::1:role/x",
-        "oidc:https://x#y",
-    ):
-        with pytest.raises(InvalidRequest):
-            REGISTRY.with_operators([OPERATOR, wrong])
-    assert REGISTRY.with_operators([f"{OPERATOR}-2"]).operators == {f"{OPERATOR}-2"}
+        "oidc:https://x.example#y",
+    ],
+)
+def test_operators_are_named_roles_and_users(name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        REGISTRY.with_operators([OPERATOR, name], by=OPERATOR)
 
 
 def test_each_change_is_a_revision() -> None:

@@ -97,9 +97,12 @@ def test_issuers_come_and_go(call: Caller) -> None:
 def test_operators_replace_operators(call: Caller) -> None:
     assert call("GET", "/identity/operators")[1] == {"operators": [OPERATOR], "revision": 0}
     assert call("PUT", "/identity/operators", {"operators": []})[1]["error"]["code"] == "conflict"
-    assert call("PUT", "/identity/operators", {"operators": [f"{OPERATOR}-2"]})[0] == 200
+    second = f"{OPERATOR}-2"
+    assert call("PUT", "/identity/operators", {"operators": [second]})[1]["error"]["code"] == "conflict"
+    assert call("PUT", "/identity/operators", {"operators": [OPERATOR, second]})[0] == 200
+    assert call("PUT", "/identity/operators", {"operators": [second]}, role="operator-2")[0] == 200
     assert call("GET", "/identity/operators")[0] == 403
-    assert call("GET", "/identity/operators", role="operator-2")[0] == 200
+    assert call("GET", "/identity/operators", role="operator-2")[1]["operators"] == [second]
 
 
 ROUTES: list[tuple[str, str, Any]] = [

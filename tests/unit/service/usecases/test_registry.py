@@ -123,7 +123,7 @@ def test_without_a_record_nothing_changes(deployment: Deployment) -> None:
 
 REFUSALS: dict[str, tuple[RegistryChange, type[DomainError]]] = {
     "nobody left": (
-        adding("x", action=AuditAction.PUT_OPERATORS, apply=lambda registry: registry.with_operators([])), LockedOut,
+        adding("x", action=AuditAction.PUT_OPERATORS, apply=lambda it: it.with_operators([], by=OPERATOR)), LockedOut,
     ),
     "no such tenant": (adding("x", apply=lambda registry: registry.without_tenant("x")), NotFound),
     "somebody's tenant": (adding("x", apply=lambda registry: registry.without_tenant("default")), Conflict),
@@ -185,7 +185,7 @@ def test_a_lost_race_is_decided_anew(deployment: Deployment) -> None:
 
 
 def test_who_lost_the_right_meanwhile_changes_nothing(deployment: Deployment) -> None:
-    registry = contended(deployment, lambda it: it.with_operators([f"{OPERATOR}-2"]))
+    registry = contended(deployment, lambda it: it.with_operators([f"{OPERATOR}-2"], by=f"{OPERATOR}-2"))
     with pytest.raises(AccessDenied):
         change(deployment, adding("blue"))
     assert set(registry.stored.tenants) == {"default"}
