@@ -23,6 +23,10 @@ ADMINISTRATOR: Final = "administrator"
 ROLES: Final = ("reader", "owner", "rotator", "auditor", "security", "responder", "approver", ADMINISTRATOR)
 """What a principal may be bound as; the service knows what each may do."""
 
+ROLE_ARN_PATTERN: Final = r"arn:aws:iam::\d{12}:role/[\w+=,.@-]{1,64}"
+"""A signed request shows an assumed-role ARN, which carries no role path: a role with a path would never match."""
+ROLE_ARN_RULE: Final = "must be an IAM role's ARN without a path, such as arn:aws:iam::<account>:role/<name>"
+
 MIN_BUFFER_EVENTS: Final = 64 * 50
 """A record of a full batch must fit into one of the 64 shards."""
 
@@ -31,10 +35,9 @@ LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400
 
 _KNOWN: Final = frozenset({
     "stage", "account", "primaryRegion", "replicaRegions", "writerCandidates", "witnessRegion", "tenants", "roles",
-    "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "auditBufferEvents", "objectLock",
-    "logRetentionDays", "accessLogRetentionDays", "tracing", "throttle", "reservedConcurrency", "alarmAddress",
-    "target", "terminationProtection",
-    "breakGlass",
+    "operators", "callerAccounts", "organizationId", "auditStream", "auditRetentionHours", "auditBufferEvents",
+    "objectLock", "logRetentionDays", "accessLogRetentionDays", "tracing", "throttle", "reservedConcurrency",
+    "alarmAddress", "target", "terminationProtection", "breakGlass",
 })  # fmt: skip
 
 
@@ -103,6 +106,8 @@ class Options:
     witness_region: str | None
     tenants: Mapping[str, tuple[str, ...]]
     roles: tuple[RoleBinding, ...]
+    operators: tuple[str, ...]
+    """ARNs of the IAM roles that may change tenants and issuers, until they say otherwise themselves."""
     caller_accounts: tuple[str, ...]
     organization_id: str | None
     stream_shards: int | None
@@ -145,6 +150,11 @@ class Options:
         """The role bindings, compact."""
         return _compact([role.as_json() for role in self.roles])
 
+    @property
+    def operators_json(self) -> str:
+        """The operators by the ids that signed requests show, compact."""
+        return _compact([f"iam:{operator}" for operator in self.operators])
+
     @classmethod
     def parse(cls, value: object, *, default_account: str | None = None) -> "Options":
         """Check and type the options; raises `OptionError` for the first one that breaks a rule."""
@@ -163,6 +173,7 @@ class Options:
             witness_region=reader.optional_text("witnessRegion", pattern=REGION_PATTERN, rule=REGION_RULE),
             tenants=tenants,
             roles=reader.each("roles", lambda entry, at: _role(entry, at, tenants)),
+            operators=reader.each("operators", _operator),
             caller_accounts=reader.each("callerAccounts", _account_id),
             organization_id=reader.optional_text(
                 "organizationId", pattern="o-[a-z0-9]{10,32}", rule="must be an organization's id, such as o-a1b2c3d4e5"
@@ -233,13 +244,16 @@ def _tenants(reader: OptionReader, account: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def _operator(value: object, at: str) -> str:
+    return check_text(value, at=at, pattern=ROLE_ARN_PATTERN, rule=ROLE_ARN_RULE)
+
+
 def _role(value: object, at: str, tenants: Mapping[str, tuple[str, ...]]) -> RoleBinding:
     reader = OptionReader(value, at=at, known=frozenset({"principal", "role", "tenant", "environment", "prefix"}))
     principal = reader.text(
         "principal",
-        # A signed request shows an assumed-role ARN, which carries no role path: a role with a path would never match.
-        pattern=r"arn:aws:iam::\d{12}:role/[\w+=,.@-]{1,64}",
-        rule="must be an IAM role's ARN without a path, such as arn:aws:iam::<account>:role/<name>",
+        pattern=ROLE_ARN_PATTERN,
+        rule=ROLE_ARN_RULE,
     )
     role = reader.choice("role", ROLES, default="")
     if not role:

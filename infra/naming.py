@@ -5,6 +5,7 @@ from typing import Final
 
 READER: Final = "reader"
 ADMIN: Final = "admin"
+AUTHORIZER: Final = "authorizer"
 SEEDER: Final = "seeder"
 DRAIN: Final = "drain"
 GRANTS: Final = "grants"
@@ -27,6 +28,9 @@ DIGESTS_PREFIX: Final = "digests/"
 
 NAMESPACE_KEY_PURPOSE: Final = "strongroom/namespace-key"
 """The encryption context's `purpose` under the envelope key. Functions send it, key policies demand it."""
+
+REGISTRY_ITEMS: Final = "A#@registry"
+"""The partition of the secrets table in which the registry lies, and all of it that the authorizer may read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,10 +49,11 @@ def check_writers(options: "Options", *, at: str) -> None:
 
 def check_environment(options: "Options", *, at: str) -> None:
     """What grows with the deployment's size must still fit into a function's environment."""
-    size = len(options.tenants_json.encode()) + len(options.roles_json.encode())
+    size = sum(len(it.encode()) for it in (options.tenants_json, options.roles_json, options.operators_json))
     limit = ENVIRONMENT_BYTES - ENVIRONMENT_RESERVED
     if size > limit:
         raise OptionError(
             f"{at}.roles",
-            f"must fit, with tenants, into {limit} bytes of a function's environment as compact JSON; they take {size}",
+            f"must fit, with tenants and operators, into {limit} bytes of a function's environment as compact JSON; "
+            f"they take {size}",
         )

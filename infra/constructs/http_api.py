@@ -1,8 +1,8 @@
-"""The REST API of one region: signed with SigV4, but for its health."""
+"""The REST API of one region: signed with SigV4, with bearer tokens under `/workload`, and open for its health."""
 
 import json
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -19,6 +19,7 @@ ACCESS_LOG_FIELDS = {
     "time": "$context.requestTimeEpoch",
     "requestId": "$context.requestId",
     "caller": "$context.identity.userArn",
+    "bearer": "$context.authorizer.principalId",
     "account": "$context.identity.accountId",
     "address": "$context.identity.sourceIp",
     "userAgent": "$context.identity.userAgent",
@@ -33,6 +34,10 @@ ACCESS_LOG_FIELDS = {
 """Who asked for what and how it ended: the only trace of what API Gateway refuses. No header, no query, no body."""
 
 
+TOKEN_ROUTES = ("GET/workload/values/*", "POST/workload/batch/values", "POST/workload/revisions")
+"""The methods whose callers bring a token."""
+
+
 class HttpApi(Construct):
     """Routes to the reader and the admin function, always through their aliases."""
 
@@ -45,6 +50,7 @@ class HttpApi(Construct):
         region: str,
         reader: lambda_.Alias,
         admin: lambda_.Alias,
+        authorizer: lambda_.Alias,
     ) -> None:
         super().__init__(scope, "Http")
         # Named by CloudFormation: kept when the stack goes, it must not be in the way of the next one.
@@ -83,9 +89,10 @@ class HttpApi(Construct):
             self.api, "APIG3", "Callers sign their requests; a web ACL is the owner's choice and attaches to the stage"
         )
         acknowledge(self.api, "APIG6", "Execution logs can carry integration responses, which bear the values")
-        acknowledge(self.api, "COG4", "Callers are IAM principals: SigV4, checked by API Gateway")
+        acknowledge(self.api, "COG4", "Callers are IAM principals, or bearers whom the authorizer checks: no users")
         self._may_log_access()
         self._routes(_integration(reader), _integration(admin))
+        self._token_routes(_integration(reader), authorizer)
         add_gateway_responses(self.api, region)
         self.endpoint = f"https://{self.api.rest_api_id}.execute-api.{region}.amazonaws.com/{API_STAGE}"
 
@@ -126,6 +133,25 @@ class HttpApi(Construct):
         for resource in (health, value, batch, revisions):
             resource.add_method("ANY", admin)
 
+    def _token_routes(self, reader: apigateway.LambdaIntegration, authorizer: lambda_.Alias) -> None:
+        """What is read with a token. Other methods of these paths fall to the admin's route: it wants a signature."""
+        tokens = apigateway.RequestAuthorizer(
+            self,
+            "Tokens",
+            authorizer_name="tokens",
+            handler=authorizer,
+            # Without a token the function is asked too, so that the refusal is a 403 that it has recorded; and each
+            # request is judged anew: an issuer that was removed counts from the next call on.
+            identity_sources=[],
+            results_cache_ttl=Duration.seconds(0),
+        )
+        workload = self.api.root.add_resource("workload")
+        value = workload.add_resource("values").add_resource("{environment}").add_resource("{path+}")
+        batch = workload.add_resource("batch").add_resource("values")
+        revisions = workload.add_resource("revisions")
+        for resource, verb in ((value, "GET"), (batch, "POST"), (revisions, "POST")):
+            resource.add_method(verb, reader, authorizer=tokens, authorization_type=apigateway.AuthorizationType.CUSTOM)
+
 
 def _integration(alias: lambda_.Alias) -> apigateway.LambdaIntegration:
     # One permission for the whole API: a function's resource policy has room for 20 KB, not for every route.
@@ -144,7 +170,15 @@ def resource_policy(options: Options) -> iam.PolicyDocument:
             principals=[iam.AnyPrincipal()],
             actions=["execute-api:Invoke"],
             resources=[f"execute-api:/{API_STAGE}/GET/health"],
-        )
+        ),
+        # The authorizer decides here: its Deny outweighs this, and it answers nothing but an allow or a deny. Exactly
+        # the methods that have it, since to a signed request in this account an allow would be enough.
+        iam.PolicyStatement(
+            sid="AnyoneShowsATokenToTheAuthorizer",
+            principals=[iam.AnyPrincipal()],
+            actions=["execute-api:Invoke"],
+            resources=[f"execute-api:/{API_STAGE}/{route}" for route in TOKEN_ROUTES],
+        ),
     ]
     callers = [account for account in options.caller_accounts if account != options.account]
     if callers:

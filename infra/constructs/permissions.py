@@ -5,7 +5,7 @@ Written out, never by the CDK's `grant_*`: on a replicated table those add `kms:
 
 from aws_cdk import aws_iam as iam
 
-from infra.naming import DIGESTS_PREFIX, NAMESPACE_KEY_PURPOSE, RECORDS_PREFIX
+from infra.naming import DIGESTS_PREFIX, NAMESPACE_KEY_PURPOSE, RECORDS_PREFIX, REGISTRY_ITEMS
 
 
 def allow(sid: str, actions: list[str], resources: list[str], **conditions: dict[str, object]) -> iam.PolicyStatement:
@@ -21,6 +21,16 @@ def via(service: str, region: str) -> dict[str, object]:
 def read_secrets(table_arn: str) -> iam.PolicyStatement:
     """By key: no query, no scan."""
     return allow("ReadSecrets", ["dynamodb:BatchGetItem"], [table_arn])
+
+
+def read_registry(table_arn: str) -> iam.PolicyStatement:
+    """Items of the registry's partition and of no other (IAM user guide, "dynamodb:LeadingKeys")."""
+    conditions: dict[str, dict[str, object]] = {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [REGISTRY_ITEMS]},
+        # Without it a request that names no key at all would satisfy the condition above.
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+    return allow("ReadRegistry", ["dynamodb:BatchGetItem"], [table_arn], **conditions)
 
 
 def change_secrets(table_arn: str) -> iam.PolicyStatement:

@@ -20,13 +20,14 @@ USUAL_REGION_PORT: Final = 4600
 
 CALLERS: Final = {
     "owner": "owner", "reader": "reader", "auditor": "auditor", "security": "security",
-    "administrator": "administrator", "stranger": None, "outsider": None,
+    "administrator": "administrator", "operator": None, "stranger": None, "outsider": None,
     "responder": "responder", "approver": "approver", "approver2": "approver",
 }  # fmt: skip
-"""Identities, and their role in the built-in policy. A stranger may call the API and has no role; an outsider may not
-even call it."""
+"""Identities, and their role in the built-in policy. An operator changes tenants and issuers; a stranger may call the
+API and has no role; an outsider may not even call it."""
 ALSO: Final = {"approver2": "responder"}
 """A further role of an identity: who approves may ask as well, and still not approve their own requests."""
+OPERATOR: Final = "operator"
 OUTSIDER: Final = "outsider"
 
 
@@ -62,6 +63,7 @@ def deployment_options() -> dict[str, Any]:
             for identity, role in (*CALLERS.items(), *ALSO.items())
             if role
         ],
+        "operators": [role_arn(OPERATOR)],
         "auditStream": {"shards": 1},
         "breakGlass": {"approvals": APPROVALS, "announceTo": "security@example.com"},
         "auditBufferEvents": BUFFER_EVENTS,

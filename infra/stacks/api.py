@@ -11,11 +11,12 @@ from infra.constructs import permissions
 from infra.constructs.http_api import HttpApi
 from infra.constructs.layers import layer, service_code
 from infra.constructs.service_function import FunctionShape, ServiceFunction
-from infra.naming import ADMIN, READER
+from infra.naming import ADMIN, AUTHORIZER, READER
 from infra.stacks.audit import AuditStack
 from infra.stacks.base import StrongroomStack
 
 READER_TIMEOUT = timedelta(seconds=10)
+AUTHORIZER_TIMEOUT = timedelta(seconds=10)
 ADMIN_TIMEOUT = timedelta(seconds=15)
 """Shorter than the margin that the writer lease keeps: no write of a function that lost its lease lands later."""
 
@@ -33,7 +34,7 @@ class RegionKeys:
 
 
 class ApiStack(StrongroomStack):
-    """Reader, admin, and the REST API in front of them."""
+    """Reader, admin, authorizer, and the REST API in front of them."""
 
     def __init__(self, scope: Construct, *, options: Options, region: str, keys: RegionKeys, audit: AuditStack) -> None:
         super().__init__(
@@ -54,6 +55,7 @@ class ApiStack(StrongroomStack):
             "STRONGROOM_TENANTS": options.tenants_json,
             "STRONGROOM_ROLES": options.roles_json,
             "STRONGROOM_BREAK_GLASS_APPROVALS": str(options.break_glass.approvals),
+            "STRONGROOM_OPERATORS": options.operators_json,
         }
         self.variables = environment
         """What every function that decides by policies is told."""
@@ -68,6 +70,7 @@ class ApiStack(StrongroomStack):
             keys.envelope,
             *(names.key_arn(other, keys.envelope_id) for other in options.regions if other != region),
         ]
+        reader_layer = layer(self, "reader", names=names, target=options.target)
         self.reader = ServiceFunction(
             self,
             "Reader",
@@ -83,7 +86,7 @@ class ApiStack(StrongroomStack):
             names=names,
             region=region,
             code=code,
-            layer=layer(self, "reader", names=names, target=options.target),
+            layer=reader_layer,
             environment=environment,
             statements=[
                 permissions.read_secrets(table),
@@ -123,6 +126,39 @@ class ApiStack(StrongroomStack):
             ],
             retention=options.log_retention,
         )
+        self.authorizer = ServiceFunction(
+            self,
+            "Authorizer",
+            shape=FunctionShape(
+                name=AUTHORIZER,
+                handler="strongroom_service.entry.authorizer.handler",
+                purpose="Finds out who the bearer of a token is",
+                memory_mb=512,
+                timeout=AUTHORIZER_TIMEOUT,
+                snap_start=True,
+                traced=options.tracing == "all",
+            ),
+            names=names,
+            region=region,
+            code=code,
+            layer=reader_layer,
+            environment={
+                name: environment[name]
+                for name in (
+                    "STRONGROOM_STAGE",
+                    "STRONGROOM_TABLE",
+                    "STRONGROOM_AUDIT_STREAM",
+                    "STRONGROOM_AUDIT_BUFFER",
+                    "STRONGROOM_AUDIT_BUFFER_EVENTS",
+                )
+            },
+            statements=[
+                permissions.read_registry(table),
+                permissions.read_encrypted_table(keys.table, region),
+                *audited,
+            ],
+            retention=options.log_retention,
+        )
         self.http = HttpApi(
             self,
             options=options,
@@ -130,6 +166,7 @@ class ApiStack(StrongroomStack):
             region=region,
             reader=self.reader.publish(),
             admin=self.admin.publish(),
+            authorizer=self.authorizer.publish(),
         )
         CfnOutput(self, "ApiId", value=self.http.api.rest_api_id)
         CfnOutput(self, "Endpoint", value=self.http.endpoint)

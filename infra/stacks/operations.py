@@ -15,7 +15,19 @@ from constructs import Construct
 from infra.config import Options
 from infra.constructs.checks import acknowledge
 from infra.constructs.past_gateway import past_the_gateway
-from infra.naming import ADMIN, ALIAS, API_STAGE, DIGESTS, DRAIN, GRANTS, INDEXER, METRICS, READER, Names
+from infra.naming import (
+    ADMIN,
+    ALIAS,
+    API_STAGE,
+    AUTHORIZER,
+    DIGESTS,
+    DRAIN,
+    GRANTS,
+    INDEXER,
+    METRICS,
+    READER,
+    Names,
+)  # fmt: skip
 from infra.stacks.base import StrongroomStack
 
 
@@ -54,7 +66,7 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
             statistic="Sum",
             at_least=1,
         )
-        for function in (READER, ADMIN, DRAIN, DIGESTS, GRANTS, INDEXER)
+        for function in (READER, ADMIN, AUTHORIZER, DRAIN, DIGESTS, GRANTS, INDEXER)
         for metric, means in (
             ("Errors", f"The {function} function failed without an answer of its own"),
             ("Throttles", f"The {function} function was refused concurrency"),
@@ -76,14 +88,34 @@ def watches(names: Names, *, buffer_events: int) -> list[Watch]:
         for name, metric, means in (
             ("audit-unavailable", "AuditUnavailable", "Requests are refused: audit records find no durable place"),
             ("audit-buffered", "AuditBuffered", "The audit stream does not take records; they go into the buffer"),
-            ("access-broken", "AccessBroken", "A tenant's policies cannot be read or evaluated, which denies requests"),
             ("kms-fallbacks", "KmsFallbacks", "This region's KMS does not answer; another region's opens the keys"),
             ("past-gateway", "PastGateway", "The function was invoked with an event that is not API Gateway's"),
+        )
+    ]
+    identity = [
+        Watch(
+            name=f"{function}-{name}",
+            means=means,
+            namespace=METRICS,
+            metric=metric,
+            dimensions={"stage": names.stage, "function": function},
+            statistic="Sum",
+            at_least=at_least,
+        )
+        for function, name, metric, at_least, means in (
+            *(
+                (it, "access-broken", "AccessBroken", 1, "Policies or the registry cannot be read: nobody is let in")
+                for it in (READER, ADMIN, AUTHORIZER)
+            ),
+            (AUTHORIZER, "audit-unavailable", "AuditUnavailable", 1, "Refused tokens find no place in the audit"),
+            (AUTHORIZER, "refusals-unrecorded", "RefusalsUnrecorded", 1, "More tokens are refused than are recorded"),
+            (AUTHORIZER, "key-set-failures", "KeySetFailures", 3, "An issuer's keys cannot be fetched"),
         )
     ]
     return [
         *functions,
         *audit,
+        *identity,
         Watch(
             name="audit-buffer-filling",
             means="Half of the audit buffer is taken; when it is full, reads are refused",

@@ -24,8 +24,8 @@ from tests.bench.canned_aws import CannedAws, canned_aws
 REGION: Final = "us-east-1"
 TABLE: Final = "strongroom-bench-secrets"
 NAME: Final = SecretName("default", "prod", "payments/db-password")
-_ACCOUNT: Final = "123456789012"
-PRINCIPAL: Final = f"iam:arn:aws:iam::{_ACCOUNT}:role/app"
+ACCOUNT: Final = "123456789012"
+PRINCIPAL: Final = f"iam:arn:aws:iam::{ACCOUNT}:role/app"
 KEY: Final = bytes(range(32))
 _VALUE: Final = "made-up-value-of-32-characters-x"
 _SECRET_ID: Final = "sec_0123-4567-89ab-cdef01234567"
@@ -40,12 +40,13 @@ ENVIRONMENT: Final = {
     "STRONGROOM_STAGE": "bench",
     "STRONGROOM_TABLE": TABLE,
     "STRONGROOM_WRITER_REGION": REGION,
-    "STRONGROOM_ENVELOPE_KEY": f"arn:aws:kms:{REGION}:{_ACCOUNT}:key/mrk-0",
+    "STRONGROOM_ENVELOPE_KEY": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mrk-0",
     "STRONGROOM_AUDIT_STREAM": "strongroom-bench-audit",
     "STRONGROOM_REGIONS": REGION,
     "STRONGROOM_AUDIT_BUFFER": "strongroom-bench-audit-buffer",
     "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
-    "STRONGROOM_TENANTS": f'{{"default":["{_ACCOUNT}"]}}',
+    "STRONGROOM_TENANTS": f'{{"default":["{ACCOUNT}"]}}',
+    "STRONGROOM_OPERATORS": "[]",
     "STRONGROOM_ROLES": json.dumps(
         [{"principal": f"{PRINCIPAL}{suffix}", "role": "reader", "tenant": "default"} for suffix in ("", *range(19))]
     ),
@@ -127,7 +128,7 @@ def read_event() -> dict[str, Any]:
         "requestContext": {
             "requestId": "01234567-89ab-4cde-8f01-23456789abcd",
             "identity": {
-                "userArn": f"arn:aws:sts::{_ACCOUNT}:assumed-role/app/i-0123456789abcdef0",
+                "userArn": f"arn:aws:sts::{ACCOUNT}:assumed-role/app/i-0123456789abcdef0",
                 "sourceIp": "192.0.2.1",
                 "userAgent": "strongroom-python/0.1",
             },

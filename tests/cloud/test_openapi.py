@@ -1,6 +1,7 @@
 """The interface's document against the real answers of both functions: each is as the document says."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from infra.local.requests import Answer
 from strongroom_service.domain.times import rfc3339
 from tests.cloud.faults import no_audit
 from tests.cloud.platform import ENVIRONMENT, Platform
+from tests.support.issuers import TestIssuer
 
 
 @pytest.fixture
@@ -122,6 +124,8 @@ def test_every_operation_answers_as_documented(cloud: LocalCloud, platform: Plat
     checked("rewrapNamespace", 404, parameters={"environment": "never-used"})
     govern(cloud, checked)
     ask_the_audit(checked, path, by_id)
+    change_who_belongs_where(checked)
+    read_by_token(checked, path)
     checked("deleteSecret", 200, parameters=by_id)
     checked("restoreSecret", 200, parameters=by_id)
     checked("deleteSecret", 200, parameters=by_id, query={"restoreDays": "7"})
@@ -140,6 +144,44 @@ def ask_the_audit(checked: Checked, path: str, by_id: dict[str, str]) -> None:
     item = {"secretPath": f"{ENVIRONMENT}/{path}", "versionNumber": 1, "count": 1, "from": now, "to": now}
     checked("reportCachedReads", 200, json={"items": [item, item | {"secretPath": f"{ENVIRONMENT}/{path}-none"}]})
     checked("reportCachedReads", 400, json={"items": [item | {"count": 0}]})
+
+
+def change_who_belongs_where(checked: Checked) -> None:
+    """Operators' calls, each undone at the end."""
+    tenant, issuer_id = {"tenant": "documented"}, {"issuerId": "documented"}
+    operator: dict[str, Any] = {"identity": "operator"}
+    checked("putTenant", 200, json={"accounts": []}, parameters=tenant, **operator)
+    checked("putTenant", 400, json={"accounts": ["42"]}, parameters=tenant, **operator)
+    checked("putTenant", 403, json={"accounts": []}, parameters=tenant)
+    checked("listTenants", 200, **operator)
+    issuer = {
+        "kind": "oidc",
+        "issuer": "https://documented.example",
+        "audiences": ["strongroom"],
+        "tenant": "documented",
+        "jwks": TestIssuer().jwks(),
+    }
+    checked("putIssuer", 200, json=issuer, parameters=issuer_id, **operator)
+    checked("putIssuer", 400, json=issuer | {"algorithms": ["none"]}, parameters=issuer_id, **operator)
+    checked("listIssuers", 200, **operator)
+    checked("deleteTenant", 409, parameters=tenant, **operator)
+    checked("deleteIssuer", 200, parameters=issuer_id, **operator)
+    checked("deleteIssuer", 404, parameters=issuer_id, **operator)
+    checked("deleteTenant", 200, parameters=tenant, **operator)
+    operators = checked("getOperators", 200, **operator).json()["operators"]
+    checked("putOperators", 200, json={"operators": operators}, **operator)
+    checked("putOperators", 409, json={"operators": []}, **operator)
+    checked("getOperators", 403)
+
+
+def read_by_token(checked: Checked, path: str) -> None:
+    """Refused here, where no issuer is registered; what they answer to a good token is what the signed calls answer."""
+    by_path = {"environment": ENVIRONMENT, "path": path}
+    items = {"items": [{"secretPath": f"{ENVIRONMENT}/{path}"}]}
+    bearer: dict[str, Any] = {"identity": None, "headers": {"Authorization": f"Bearer {TestIssuer().token()}"}}
+    checked("readValueByToken", 403, parameters=by_path, **bearer)
+    checked("readValuesByToken", 403, json=items, **bearer)
+    checked("readRevisionsByToken", 403, json=items, **bearer)
 
 
 def read_everything(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:
@@ -204,10 +246,25 @@ def govern(cloud: LocalCloud, checked: Checked) -> None:
     checked("simulateAccess", 403, json=question, identity="reader")
     checked("replayAccess", 403, json={"days": 1}, identity="reader")
     checked("replayAccess", 400, json={"days": 0}, **auditor)
+    checked("replayAccess", 200, json={"days": 1, "policies": {"openapi": None}}, **auditor)
     checked("explainDenial", 400, parameters={"requestId": "not_one"}, **auditor)
+    refused = cloud.request("GET", f"/values/{ENVIRONMENT}/openapi/x", identity="stranger")
+    denied = {"requestId": refused.headers["x-request-id"]}
+    checked("explainDenial", 403, parameters=denied, identity="reader")
+    wait_for_explanation(cloud, denied["requestId"])
+    checked("explainDenial", 200, parameters=denied, **auditor)
     checked("deletePolicy", 200, parameters=policy, **administrator)
     checked("deletePolicy", 404, parameters=policy, **administrator)
     checked("deleteGroup", 200, parameters=group, **administrator)
+
+
+def wait_for_explanation(cloud: LocalCloud, request_id: str) -> None:
+    """Denials are indexed a second or two after they were made."""
+    for _ in range(100):
+        if cloud.request("GET", f"/policies/explain/{request_id}", identity="auditor").status == 200:
+            return
+        time.sleep(0.2)
+    pytest.fail("the denial was not indexed")
 
 
 def fail_in_every_way(cloud: LocalCloud, checked: Checked, path: str, by_id: dict[str, str]) -> None:

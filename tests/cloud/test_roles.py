@@ -41,7 +41,8 @@ def assert_refused(*attempts: Callable[[], object]) -> None:
 
 def test_the_reader_gets_items_and_changes_none(cloud: LocalCloud, stored: Stored) -> None:
     reader, key = client(cloud, "dynamodb", "reader"), head_key(stored)
-    assert reader.get_item(TableName=TABLE, Key=key)["Item"]
+    wanted = {TABLE: {"Keys": [key]}}
+    assert reader.batch_get_item(RequestItems=wanted)["Responses"][TABLE]
     assert_refused(
         lambda: reader.put_item(TableName=TABLE, Item={**key, "status": {"S": "ACTIVE"}}),
         lambda: reader.update_item(TableName=TABLE, Key=key, UpdateExpression="REMOVE envelopes"),
@@ -70,7 +71,7 @@ def test_the_reader_unwraps_keys_and_makes_none(cloud: LocalCloud) -> None:
     )
 
 
-@pytest.mark.parametrize("function", ["reader", "admin"])
+@pytest.mark.parametrize("function", ["reader", "admin", "authorizer"])
 def test_what_is_recorded_cannot_be_read_or_removed(cloud: LocalCloud, function: str) -> None:
     kinesis, s3 = client(cloud, "kinesis", function), client(cloud, "s3", function)
     kinesis.put_record(StreamName=STREAM, Data=b'{"made":"up"}\n', PartitionKey="1")
@@ -92,6 +93,30 @@ def test_the_admin_changes_secrets_and_not_who_may_write(cloud: LocalCloud, stor
         lambda: admin.scan(TableName=TABLE),
         lambda: admin.delete_table(TableName=TABLE),
         lambda: admin.update_table(TableName=TABLE, DeletionProtectionEnabled=False),
+    )
+
+
+def test_the_authorizer_reads_the_registry_and_nothing_else(cloud: LocalCloud, stored: Stored) -> None:
+    """No secret and no policy, also not beside the registry; no key of the envelope; and it changes nothing."""
+    authorizer, kms = client(cloud, "dynamodb", "authorizer"), client(cloud, "kms", "authorizer")
+    registry = {"PK": {"S": "A#@registry"}, "SK": {"S": "POINTER#0"}}
+    policies = {"PK": {"S": "A#default"}, "SK": {"S": "POINTER#0"}}
+
+    def get(*keys: dict[str, Any]) -> Any:
+        return authorizer.batch_get_item(RequestItems={TABLE: {"Keys": list(keys)}})
+
+    assert "Responses" in get(registry)
+    assert_refused(
+        lambda: get(head_key(stored)),
+        lambda: get(policies),
+        lambda: get(registry, head_key(stored)),
+        lambda: authorizer.get_item(TableName=TABLE, Key=head_key(stored)),
+        lambda: authorizer.put_item(TableName=TABLE, Item=registry),
+        lambda: authorizer.query(
+            TableName=TABLE, KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": registry["PK"]}
+        ),
+        lambda: authorizer.scan(TableName=TABLE),
+        lambda: kms.generate_data_key(KeyId=KEY, KeySpec="AES_256", EncryptionContext=PURPOSE),
     )
 
 

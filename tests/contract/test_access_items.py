@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from strongroom_service.adapters.access_control import AccessItems
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb import layout as at
 from strongroom_service.adapters.dynamodb.access_items import DynamoAccessItems
 from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
+from strongroom_service.adapters.stored_documents import AccessItems
 from strongroom_service.adapters.system import SystemRandomness
 from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.domain import limits

@@ -21,6 +21,7 @@ TWO_REGIONS: dict[str, Any] = {
     "roles": [
         {"principal": f"arn:aws:iam::{ACCOUNT}:role/app", "role": "reader", "tenant": "default", "prefix": "app/"}
     ],
+    "operators": [f"arn:aws:iam::{ACCOUNT}:role/operator"],
     "callerAccounts": ["444455556666", ACCOUNT],
     "organizationId": "o-a1b2c3d4e5",
     "breakGlass": {"approvals": 2, "announceTo": "security@example.com"},

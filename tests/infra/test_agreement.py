@@ -7,15 +7,18 @@ import pytest
 from infra import naming
 from infra.config import ADMINISTRATOR, MIN_BUFFER_EVENTS, ROLES
 from infra.constructs.gateway_responses import RESPONSES
-from infra.naming import NAMESPACE_KEY_PURPOSE
+from infra.constructs.http_api import TOKEN_ROUTES
+from infra.naming import NAMESPACE_KEY_PURPOSE, REGISTRY_ITEMS
 from infra.stacks.data import LISTED
 from strongroom_service.adapters.audit import buffer_layout
 from strongroom_service.adapters.dynamodb import audit_index_layout, layout
 from strongroom_service.adapters.envelope.encryption import PURPOSE
 from strongroom_service.domain import digest, limits
+from strongroom_service.domain.access_set import AccessPointer
 from strongroom_service.domain.errors import AccessDenied, Throttled
+from strongroom_service.domain.registry import SCOPE
 from strongroom_service.domain.roles import TENANT_WIDE, Role
-from strongroom_service.entry import environment
+from strongroom_service.entry import environment, identity
 from strongroom_service.entry.error_table import STATUS
 from tests.infra.synthesized import Application
 
@@ -36,7 +39,8 @@ def test_functions_can_parse_their_environment(two_regions: Application, stack: 
         assert parsed.regions == ("us-east-1", "us-west-2")
         assert parsed.audit_buffer_events == 300_000
         assert parsed.break_glass_approvals == 2
-        assert parsed.tenants_of_account == {"111122223333": ("default",)}
+        assert parsed.registry.tenants == {"default": frozenset({"111122223333"})}
+        assert parsed.registry.operators == frozenset({"iam:arn:aws:iam::111122223333:role/operator"})
         (role,) = parsed.roles["default"]
         assert (role.principal, role.prefix) == ("iam:arn:aws:iam::111122223333:role/app", "app")
 
@@ -45,6 +49,32 @@ def test_the_options_take_every_role_and_the_service_knows_each() -> None:
     """And both know which one is a whole tenant's only."""
     assert set(ROLES) == set(Role)
     assert {ADMINISTRATOR} == TENANT_WIDE
+
+
+def test_the_authorizer_is_told_what_it_reads_and_no_more(two_regions: Application) -> None:
+    """It opens no envelope and decides no policy, so it is told neither key nor roles."""
+    for region in ("us-east-1", "us-west-2"):
+        stack = f"Strongroom-dev-Api-{region}"
+        function = two_regions.one(stack, "AWS::Lambda::Function", FunctionName="strongroom-dev-authorizer")
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert set(variables) == {
+            environment.STAGE, environment.TABLE, environment.AUDIT_STREAM, environment.AUDIT_BUFFER,
+            environment.AUDIT_BUFFER_EVENTS,
+        }  # fmt: skip
+        parsed = environment.AuthorizerEnvironment.parse({**variables, environment.REGION: region})
+        assert parsed.audit_buffer_events == 300_000
+
+
+def test_the_authorizer_may_read_where_the_registry_lies() -> None:
+    """Under any other key nobody would be let in by a token; under a shorter one it could read secrets."""
+    pointer = AccessPointer(1, 1, "0" * 64, 1)
+    keys = [layout.access_pointer_key(SCOPE, 0), layout.access_chunk_key(SCOPE, pointer, 0)]
+    assert {key.pk for key in keys} == {REGISTRY_ITEMS}
+
+
+def test_routes_for_tokens_are_those_that_the_reader_knows_them_by() -> None:
+    """The functions tell by the resource whether a signature or a token proves who calls."""
+    assert all(f"/{route.partition('/')[2]}".startswith(identity.TOKEN_ROUTES) for route in TOKEN_ROUTES)
 
 
 def test_the_seeder_is_told_both_tables(two_regions: Application) -> None:

@@ -22,7 +22,11 @@ ROUTES = {
     ("ANY", "/batch/values"): "Admin",
     ("POST", "/revisions"): "Reader",
     ("ANY", "/revisions"): "Admin",
+    ("GET", "/workload/values/{environment}/{path+}"): "Reader",
+    ("POST", "/workload/batch/values"): "Reader",
+    ("POST", "/workload/revisions"): "Reader",
 }
+WITH_TOKEN = {route for route in ROUTES if route[1].startswith("/workload/")}
 
 
 def stack(region: str) -> str:
@@ -47,12 +51,29 @@ def methods(template: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_every_route_is_signed_but_health(two_regions: Application, region: str) -> None:
-    """One unsigned method in the whole API."""
+def test_every_route_is_signed_but_health_and_those_for_tokens(two_regions: Application, region: str) -> None:
+    """One open method in the whole API."""
     found = methods(two_regions.template(stack(region)))
-    unsigned = {route for route, it in found.items() if it["AuthorizationType"] != "AWS_IAM"}
-    assert unsigned == {("GET", "/health")}
-    assert found[("GET", "/health")]["AuthorizationType"] == "NONE"
+    kinds = {route: it["AuthorizationType"] for route, it in found.items()}
+    assert {route for route, kind in kinds.items() if kind == "NONE"} == {("GET", "/health")}
+    assert {route for route, kind in kinds.items() if kind == "CUSTOM"} == WITH_TOKEN
+    assert set(kinds.values()) == {"AWS_IAM", "CUSTOM", "NONE"}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_tokens_are_judged_anew_for_every_request(two_regions: Application, region: str) -> None:
+    """No identity source, so that a request without a token is refused by the function too, and recorded; no cache."""
+    authorizer = two_regions.one(stack(region), "AWS::ApiGateway::Authorizer")["Properties"]
+    assert (authorizer["Type"], authorizer["AuthorizerResultTtlInSeconds"]) == ("REQUEST", 0)
+    assert not authorizer.get("IdentitySource")
+    assert "AuthorizerCredentials" not in authorizer
+    assert "AuthorizerAlias" in json.dumps(authorizer["AuthorizerUri"])
+    references = {
+        json.dumps(it["AuthorizerId"])
+        for route, it in methods(two_regions.template(stack(region))).items()
+        if route in WITH_TOKEN
+    }
+    assert len(references) == 1
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -67,12 +88,15 @@ def test_routes_lead_to_the_aliases(two_regions: Application, region: str) -> No
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_api_gateway_needs_one_permission_for_each_function(two_regions: Application, region: str) -> None:
-    """A permission per route would fill the 20 KB of a function's resource policy."""
+    """A permission per route would fill the 20 KB of a function's resource policy; none names API Gateway at large."""
     permissions = two_regions.resources(stack(region), "AWS::Lambda::Permission")
-    assert len(permissions) == 2
+    named = [
+        re.findall(r"(Reader|Admin|Authorizer)Alias", it["Properties"]["FunctionName"]["Ref"]) for it in permissions
+    ]
+    assert sorted(named) == [["Admin"], ["Authorizer"], ["Reader"]]
     for it in permissions:
         assert it["Properties"]["Principal"] == "apigateway.amazonaws.com"
-        assert "Alias" in it["Properties"]["FunctionName"]["Ref"]
+        assert "execute-api" in json.dumps(it["Properties"]["SourceArn"])
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -138,7 +162,9 @@ def test_other_accounts_are_let_in_and_the_own_one_is_left_to_iam(two_regions: A
     """Within one account either policy's allow is enough: an allow here would admit who has no execute-api:Invoke."""
     api = two_regions.one(stack(region), "AWS::ApiGateway::RestApi")["Properties"]
     statements = statements_by_sid(api["Policy"])
-    assert set(statements) == {"AnyoneAsksForHealth", "CallerAccounts", "Organization"}
+    assert set(statements) == {
+        "AnyoneAsksForHealth", "AnyoneShowsATokenToTheAuthorizer", "CallerAccounts", "Organization",
+    }  # fmt: skip
     assert statements["AnyoneAsksForHealth"]["Resource"] == "execute-api:/v1/GET/health"
     assert statements["CallerAccounts"]["Principal"] == {"AWS": "arn:aws:iam::444455556666:root"}
     assert statements["Organization"]["Condition"] == {
@@ -147,10 +173,16 @@ def test_other_accounts_are_let_in_and_the_own_one_is_left_to_iam(two_regions: A
     }
 
 
-def test_without_other_accounts_the_resource_policy_admits_health_alone(one_region: Application) -> None:
-    """The unsigned method needs its own allow as soon as there is a resource policy."""
+def test_without_other_accounts_the_resource_policy_admits_only_what_is_not_signed(one_region: Application) -> None:
+    """Methods without a signature need their own allow as soon as there is a resource policy."""
     api = one_region.one("Strongroom-solo-Api-eu-central-1", "AWS::ApiGateway::RestApi")["Properties"]
-    assert set(statements_by_sid(api["Policy"])) == {"AnyoneAsksForHealth"}
+    statements = statements_by_sid(api["Policy"])
+    assert set(statements) == {"AnyoneAsksForHealth", "AnyoneShowsATokenToTheAuthorizer"}
+    assert statements["AnyoneShowsATokenToTheAuthorizer"]["Resource"] == [
+        "execute-api:/v1/GET/workload/values/*",
+        "execute-api:/v1/POST/workload/batch/values",
+        "execute-api:/v1/POST/workload/revisions",
+    ]
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -167,7 +199,7 @@ def test_access_is_logged_without_values(two_regions: Application, region: str) 
 
 
 @pytest.mark.parametrize("region", REGIONS)
-@pytest.mark.parametrize(("name", "timeout"), [("reader", 10), ("admin", 15)])
+@pytest.mark.parametrize(("name", "timeout"), [("reader", 10), ("admin", 15), ("authorizer", 10)])
 def test_functions_are_snapshots_on_arm(two_regions: Application, region: str, name: str, timeout: int) -> None:
     """SnapStart wants published versions; the log group and its format are explicit; no tracing."""
     function = two_regions.one(stack(region), "AWS::Lambda::Function", FunctionName=f"strongroom-dev-{name}")
@@ -188,7 +220,7 @@ def test_functions_are_snapshots_on_arm(two_regions: Application, region: str, n
 def test_versions_go_when_the_alias_has_left_them(two_regions: Application, region: str) -> None:
     """Each kept SnapStart version is billed."""
     versions = two_regions.resources(stack(region), "AWS::Lambda::Version")
-    assert [it["DeletionPolicy"] for it in versions] == ["Delete", "Delete"]
+    assert [it["DeletionPolicy"] for it in versions] == ["Delete"] * 3
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -214,12 +246,13 @@ def test_the_environment_is_what_the_functions_read(two_regions: Application, re
             "STRONGROOM_TENANTS": f'{{"default":["{ACCOUNT}"]}}',
             "STRONGROOM_ROLES": '[{"prefix":"app/","principal":"iam:arn:aws:iam::111122223333:role/app",'
             '"role":"reader","tenant":"default"}]',
+            "STRONGROOM_OPERATORS": '["iam:arn:aws:iam::111122223333:role/operator"]',
         }
         assert sum(len(it) + len(value) for it, value in environment.items()) < ENVIRONMENT_BYTES / 2
 
 
-def test_concurrency_is_reserved_for_all_but_the_reader(one_region: Application) -> None:
-    """The reader takes what the account has."""
+def test_concurrency_is_reserved_for_all_but_who_serves_reads(one_region: Application) -> None:
+    """The reader and the authorizer before it take what the account has."""
     api, workers = "Strongroom-solo-Api-eu-central-1", "Strongroom-solo-Workers-eu-central-1"
     reserved = {
         it["Properties"]["FunctionName"]: it["Properties"].get("ReservedConcurrentExecutions")
@@ -227,9 +260,9 @@ def test_concurrency_is_reserved_for_all_but_the_reader(one_region: Application)
         for it in one_region.resources(name, "AWS::Lambda::Function")
     }
     assert reserved == {
-        "strongroom-solo-reader": None, "strongroom-solo-admin": 5, "strongroom-solo-seeder": 2,
-        "strongroom-solo-drain": 2, "strongroom-solo-digests": 2, "strongroom-solo-grants": 2,
-        "strongroom-solo-indexer": 2,
+        "strongroom-solo-reader": None, "strongroom-solo-authorizer": None, "strongroom-solo-admin": 5,
+        "strongroom-solo-seeder": 2, "strongroom-solo-drain": 2, "strongroom-solo-digests": 2,
+        "strongroom-solo-grants": 2, "strongroom-solo-indexer": 2,
     }  # fmt: skip
 
 
@@ -244,7 +277,7 @@ def test_the_endpoint_is_given_without_a_slash(two_regions: Application, region:
 def traced(application: Application, stage: str, region: str) -> set[str]:
     """The functions that send spans: their roles may, and no other's."""
     found = set()
-    for name in ("reader", "admin"):
+    for name in ("reader", "admin", "authorizer"):
         api = f"Strongroom-{stage}-Api-{region}"
         function = application.one(api, "AWS::Lambda::Function", FunctionName=f"strongroom-{stage}-{name}")
         role = application.one(api, "AWS::IAM::Role", RoleName=f"strongroom-{stage}-{region}-{name}")
@@ -262,5 +295,5 @@ def test_tracing_is_off_unless_it_is_asked_for(
     assert traced(two_regions, "dev", "us-east-1") == set()
     assert traced(one_region, "solo", "eu-central-1") == {"admin"}
     everything = synthesize({**ONE_REGION, "tracing": "all"}, tmp_path)
-    assert traced(everything, "solo", "eu-central-1") == {"admin", "reader"}
+    assert traced(everything, "solo", "eu-central-1") == {"admin", "authorizer", "reader"}
     assert everything.nag == []

@@ -10,7 +10,7 @@ def test_every_handler_is_a_callable_of_the_service(two_regions: Application) ->
     }
     assert handlers == {
         f"strongroom_service.entry.{name}.handler"
-        for name in ("read", "admin", "drain", "digests", "grants", "indexer", "seed")
+        for name in ("read", "admin", "authorizer", "drain", "digests", "grants", "indexer", "seed")
     }
     for handler in handlers:
         module, _, name = handler.rpartition(".")

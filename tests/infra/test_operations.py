@@ -1,5 +1,5 @@
 from infra.naming import METRICS
-from strongroom_service.entry import admin, digests, drain, grants, indexer, metrics, read
+from strongroom_service.entry import admin, authorizer, digests, drain, grants, indexer, metrics, read
 from strongroom_service.entry.error_table import STATUS
 from strongroom_service.usecases.ports import Metric
 from tests.infra.synthesized import ACCOUNT, Application, statements_by_sid
@@ -22,6 +22,8 @@ def test_alarms_wake_the_address_that_was_given(one_region: Application) -> None
         "reader-access-broken", "admin-access-broken",
         "indexer-errors", "audit-unreadable", "index-late", "index-incomplete",
         "reader-past-gateway", "admin-past-gateway", "invocations-past-the-gateway",
+        "authorizer-errors", "authorizer-throttles", "authorizer-audit-unavailable", "authorizer-refusals-unrecorded",
+        "authorizer-key-set-failures", "authorizer-access-broken",
     }  # fmt: skip
     for alarm in alarms:
         assert len(alarm["Properties"]["AlarmActions"]) == len(alarm["Properties"]["OKActions"]) == 1
@@ -60,14 +62,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
     written = {
         (metrics.NAMESPACE, metric, (*code, ("function", function), ("stage", "solo")))
         for metric in Metric
-        for function in (
-            read.FUNCTION,
-            admin.FUNCTION,
-            drain.FUNCTION,
-            digests.FUNCTION,
-            grants.FUNCTION,
-            indexer.FUNCTION,
-        )
+        for function in (it.FUNCTION for it in (read, admin, authorizer, drain, digests, grants, indexer))
         for code in ([((metrics.CODE, it),) for it in STATUS] if metric is Metric.ERRORS else [()])
     }
     watched = []
@@ -76,7 +71,7 @@ def test_alarms_watch_what_the_functions_write(one_region: Application) -> None:
         if said.get("Namespace") == METRICS:
             dimensions = sorted((it["Name"], it["Value"]) for it in said["Dimensions"])
             watched.append((said["Namespace"], said["MetricName"], tuple(dimensions)))
-    assert len(watched) == 17
+    assert len(watched) == 21
     assert set(watched) <= written
 
 

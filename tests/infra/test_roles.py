@@ -89,6 +89,24 @@ def test_the_admin_changes_items_and_makes_namespace_keys(two_regions: Applicati
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_authorizer_reads_the_registry_and_records(two_regions: Application, region: str) -> None:
+    """One partition of the table: no secret, no policy, no key of the envelope."""
+    role = two_regions.one(
+        f"Strongroom-dev-Api-{region}", "AWS::IAM::Role", RoleName=f"strongroom-dev-{region}-authorizer"
+    )
+    table = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/strongroom-dev-secrets"
+    only_the_registry = {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["A#@registry"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+    assert grants(role) == {
+        "ReadRegistry": ({"dynamodb:BatchGetItem"}, {table}, only_the_registry),
+        "ReadTableUnderItsKey": ({"kms:Decrypt"}, {"<TableKey>"}, via("dynamodb", region)),
+        **audited(region, "authorizer"),
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
 def test_the_drain_empties_the_buffer_into_the_stream(two_regions: Application, region: str) -> None:
     """It puts no record into the buffer, reads none from the stream, and sees no secret."""
     stack = f"Strongroom-dev-Workers-{region}"
@@ -247,6 +265,7 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
     assert sorted(names) == [
         "strongroom-dev-us-east-1-admin",
         "strongroom-dev-us-east-1-archiver",
+        "strongroom-dev-us-east-1-authorizer",
         "strongroom-dev-us-east-1-digests",
         "strongroom-dev-us-east-1-drain",
         "strongroom-dev-us-east-1-grants",
@@ -255,6 +274,7 @@ def test_each_function_has_a_role_of_its_own(two_regions: Application) -> None:
         "strongroom-dev-us-east-1-seeder",
         "strongroom-dev-us-west-2-admin",
         "strongroom-dev-us-west-2-archiver",
+        "strongroom-dev-us-west-2-authorizer",
         "strongroom-dev-us-west-2-digests",
         "strongroom-dev-us-west-2-drain",
         "strongroom-dev-us-west-2-grants",

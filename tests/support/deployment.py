@@ -6,6 +6,7 @@ from typing import Any
 
 from strongroom_service.domain.access import Caller, Principal
 from strongroom_service.domain.names import Alias, SecretName, Selector
+from strongroom_service.domain.registry import Registry
 from strongroom_service.domain.secret import Head
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.changing import Target
@@ -25,6 +26,7 @@ from tests.support.fakes import (
     FakeHeads,
     FakePolicy,
     FakeRandomness,
+    FakeRegistry,
     FakeStore,
     FakeTable,
     FakeWritership,
@@ -33,6 +35,9 @@ from tests.support.fakes import (
 
 WRITER, REPLICA = "us-east-1", "us-west-2"
 NAME = SecretName("default", "prod", "payments/db-password")
+ACCOUNT = "111122223333"
+OPERATOR = f"iam:arn:aws:iam::{ACCOUNT}:role/operator"
+REGISTRY = Registry(tenants={"default": frozenset({ACCOUNT})}, operators=frozenset({OPERATOR}))
 CALLER = Caller(
     principal=Principal("iam:arn:aws:iam::111122223333:role/app", "111122223333", "session"),
     tenant="default",
@@ -50,6 +55,7 @@ class Deployment:
     failures: Failures = field(default_factory=Failures)
     randomness: FakeRandomness = field(default_factory=FakeRandomness)
     policy: FakePolicy = field(default_factory=FakePolicy)
+    registered: Registry = REGISTRY
     writership: FakeWritership = field(default_factory=lambda: FakeWritership(WRITER))
     replica: LateReplica = field(default_factory=LateReplica)
     access: AccessControl | None = None
@@ -61,6 +67,7 @@ class Deployment:
         self.encryption = FakeEncryption(self.failures, self.randomness)
         self.audit = FakeAuditLog(self.failures)
         self.index = FakeAuditIndex(self.clock, self.failures)
+        self.registry = FakeRegistry(self.registered, self.failures)
         self.slept: list[float] = []
         self._numbers = itertools.count(1)
 
@@ -77,6 +84,7 @@ class Deployment:
             index=self.index,
             access=self.access or FakeAccess(self.policy),
             grants=FakeGrants(store.table, self.failures),
+            registry=self.registry,
             writership=self.writership,
             sleep=self.slept.append,
         )
@@ -87,10 +95,11 @@ class Deployment:
             region=region,
             clock=self.clock,
             randomness=self.randomness,
-            heads=FakeHeads(table, self.failures, epoch=self.writership.epoch),
+            heads=FakeHeads(table, self.failures, self.registry, epoch=self.writership.epoch),
             envelopes=self.encryption,
             audit=self.audit,
             access=FakeAccess(self.policy),
+            registry=self.registry,
             writership=self.writership,
         )
 

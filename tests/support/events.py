@@ -16,6 +16,7 @@ ENVIRONMENT: Final = {
     "STRONGROOM_AUDIT_BUFFER_EVENTS": "300000",
     "STRONGROOM_AUDIT_INDEX": "strongroom-test-audit-index",
     "STRONGROOM_TENANTS": json.dumps({"default": [ACCOUNT]}),
+    "STRONGROOM_OPERATORS": json.dumps([f"iam:arn:aws:iam::{ACCOUNT}:role/operator"]),
     "STRONGROOM_ROLES": json.dumps(
         [{"principal": f"iam:arn:aws:iam::{ACCOUNT}:role/app", "role": "owner", "tenant": "default"}]
     ),
@@ -32,6 +33,7 @@ def proxy_event(
     resource: str = "/{proxy+}",
     parameters: dict[str, str] | None = None,
     account: str = ACCOUNT,
+    role: str = "app",
 ) -> dict[str, Any]:
     """One request of an assumed role; a body that is no text is sent as JSON."""
     return {
@@ -49,7 +51,7 @@ def proxy_event(
             "apiId": "api-1",
             "stage": "v1",
             "identity": {
-                "userArn": f"arn:aws:sts::{account}:assumed-role/app/session",
+                "userArn": f"arn:aws:sts::{account}:assumed-role/{role}/session",
                 "sourceIp": "192.0.2.1",
                 "userAgent": "test",
             },

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from strongroom_service.domain.access import AccessRequest, Action, Decision, Resource
-from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry
+from strongroom_service.domain.access_set import AccessPointer, AccessSet, PolicyEntry, is_served_by
 from strongroom_service.domain.audit import AuditEvent, Chain, Receipt
-from strongroom_service.domain.errors import DomainError, IntegrityFailure, RegionFenced
+from strongroom_service.domain.errors import DomainError, IntegrityFailure, RegionFenced, RegistryUnavailable
 from strongroom_service.domain.explanation import ClosePolicy
 from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.domain.public_keys import KeySet
+from strongroom_service.domain.registry import Registry
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, SecretStatus, WrappedNamespaceKey
 from strongroom_service.domain.values import SecretValue
 from strongroom_service.usecases.ports import (
@@ -278,18 +280,68 @@ class FakeStore:
         return {place: replace(item, envelope=None) for place, item in items.items() if isinstance(item, VersionItem)}
 
 
+class FakeRegistry:
+    """The registry ports: one registry and its pointer. `known` lags behind until a pointer or a call shows more."""
+
+    def __init__(self, registry: Registry, failures: Failures | None = None) -> None:
+        self.failures = failures or Failures()
+        self.stored = registry
+        self.pointer: AccessPointer | None = None
+        self.epoch = 1
+        self._seen: tuple[AccessPointer | None, Registry] = None, registry
+
+    def known(self) -> Registry:
+        return self._seen[1]
+
+    def at(self, pointer: AccessPointer | None) -> Registry:
+        if not is_served_by(pointer, self._seen[0]):
+            if pointer != self.pointer:
+                raise RegistryUnavailable
+            self._seen = pointer, self.stored
+        return self._seen[1]
+
+    def in_force(self) -> Registry:
+        return self.load()[1]
+
+    def load(self) -> tuple[AccessPointer | None, Registry]:
+        self.failures.check("registry.load")
+        self._seen = self.pointer, self.stored
+        return self._seen
+
+    def check(self, keys: KeySet) -> None:
+        self.failures.check("registry.check")
+        del keys
+
+    def replace(self, before: AccessPointer | None, after: Registry, *, epoch: int) -> None:
+        self.failures.check("registry.replace")
+        if epoch != self.epoch:
+            raise RegionFenced
+        if before != self.pointer:
+            raise ChangeLost
+        self.stored, self.pointer = after, AccessPointer.to(after, epoch=epoch)
+
+
 class FakeHeads:
     """The head reader port over one region's table."""
 
-    def __init__(self, table: FakeTable, failures: Failures | None = None, *, epoch: int = 1) -> None:
+    def __init__(
+        self,
+        table: FakeTable,
+        failures: Failures | None = None,
+        registry: FakeRegistry | None = None,
+        *,
+        epoch: int = 1,
+    ) -> None:
         self.table = table
         self.failures = failures or Failures()
         self.epoch = epoch
         self.unprocessed: set[SecretName] = set()
+        self._registry = registry
 
     def fetch(self, queries: Sequence[HeadQuery]) -> Snapshot:
         self.failures.check("heads.fetch")
-        return Snapshot([None if query.name in self.unprocessed else self._fetched(query) for query in queries], None)
+        heads = [None if query.name in self.unprocessed else self._fetched(query) for query in queries]
+        return Snapshot(heads, None, self._registry.pointer if self._registry else None)
 
     def _fetched(self, query: HeadQuery) -> Fetched:
         head = _head(self.table, query.name)

@@ -3,10 +3,16 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from strongroom_service.domain.access import AccessRequest, Decision
-from strongroom_service.domain.access_set import AccessPointer, AccessSet, AccessSetBroken, PolicyEntry
+from strongroom_service.domain.access_set import (
+    AccessPointer,
+    AccessSet,
+    AccessSetBroken,
+    PolicyEntry,
+    is_served_by,
+)
 from strongroom_service.domain.errors import AccessSetUnavailable, InvalidRequest, Violation
 from strongroom_service.domain.explanation import ClosePolicy
 from strongroom_service.domain.roles import RoleBinding
@@ -15,33 +21,9 @@ from strongroom_service.usecases.ports import GrantChange, Measurements, Metric,
 from .cedar.closeness import close_policies
 from .cedar.compile import check_policy, named_principals
 from .cedar.policy import CedarPolicy
+from .stored_documents import AccessItems
 
 _TENANTS: Final = 64
-
-
-class AccessItems(Protocol):
-    """Where access sets are stored. All raise `StoreUnavailable` or `Throttled`."""
-
-    def pointer(self, tenant: str) -> AccessPointer | None:
-        """The pointer to the set in force."""
-        ...
-
-    def document(self, tenant: str, pointer: AccessPointer) -> bytes | None:
-        """The document of a pointer; None when it is not here."""
-        ...
-
-    def replace(
-        self,
-        tenant: str,
-        before: AccessPointer | None,
-        after: AccessPointer,
-        document: bytes,
-        *,
-        epoch: int,
-        grants: Sequence[GrantChange] = (),
-    ) -> None:
-        """Put another document in force and change requests for grants. Raises `ChangeLost` or `RegionFenced`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +32,8 @@ class _Compiled:
     policy: Policy
 
     def serves(self, pointer: AccessPointer | None) -> bool:
-        """Whether it is what a pointer names, or a later one: copies of a pointer arrive in a region one by one."""
-        if pointer is None or self.pointer is None:
-            return pointer is self.pointer or pointer is None
-        return self.pointer == pointer or self.pointer.order > pointer.order
+        """Whether it is what a pointer names, or a later one."""
+        return is_served_by(pointer, self.pointer)
 
 
 class CedarAccess:

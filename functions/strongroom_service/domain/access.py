@@ -45,13 +45,17 @@ class Authentication(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller whose identity was proven by API Gateway."""
+    """A caller whose identity was proven by API Gateway, or by the authorizer function from a token."""
 
     id: str
-    """`iam:arn:aws:iam::<account>:role/<name>`; an assumed role's ARN carries no path."""
+    """`iam:arn:aws:iam::<account>:role/<name>`; an assumed role's ARN carries no path. Of a token
+    `oidc:<issuer>#<subject>` or `spiffe://<trust domain>/<path>`."""
     account: str
+    """Empty for a token."""
     session: str = ""
     """The role session's name: kept for the audit, never a ground for access."""
+    issuer: str = ""
+    """The id of the issuer that vouched for a token; empty for a signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,15 @@ class Caller:
 
     principal: Principal
     tenant: str
+    """Empty when the principal belongs to none: then nothing is allowed."""
     request_id: str
     source_ip: str
     user_agent: str
     authentication: Authentication = Authentication.IAM
     authentication_age: int = 0
     """Seconds since the token was issued; 0 for a signature, which is made for its one request."""
+    wanted_tenant: str | None = None
+    """The tenant that the request asks for: a choice among the principal's own, never a ground."""
 
 
 @dataclass(frozen=True, slots=True)

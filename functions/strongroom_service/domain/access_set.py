@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from . import limits
 from .errors import Conflict, InvalidRequest, NotFound, Violation
@@ -35,9 +35,22 @@ class CedarText:
 PolicyEntry = CedarText | RoleBinding
 
 
+class Document(Protocol):
+    """What a pointer can name: an access set, or the registry."""
+
+    @property
+    def revision(self) -> int:
+        """Counted from 1."""
+        ...
+
+    def encode(self) -> bytes:
+        """The document as it is stored."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPointer:
-    """Which access set is in force."""
+    """Which access set is in force; or which registry, which is stored in the same way."""
 
     epoch: int
     """Under which it was written."""
@@ -49,16 +62,26 @@ class AccessPointer:
     """Parts that the document is stored in."""
 
     @classmethod
-    def to(cls, access_set: "AccessSet", *, epoch: int) -> "AccessPointer":
-        """The pointer to a set."""
-        document = access_set.encode()
+    def to(cls, named: Document, *, epoch: int) -> "AccessPointer":
+        """The pointer to a document."""
+        document = named.encode()
         chunks = -(-len(document) // limits.ACCESS_SET_CHUNK_BYTES)
-        return cls(epoch, access_set.revision, hashlib.sha256(document).hexdigest(), chunks)
+        return cls(epoch, named.revision, hashlib.sha256(document).hexdigest(), chunks)
 
     @property
     def order(self) -> tuple[int, int]:
         """By which a later pointer is told from an earlier one."""
         return self.epoch, self.revision
+
+
+def is_served_by(pointer: AccessPointer | None, known: AccessPointer | None) -> bool:
+    """Whether what a known pointer names is what another one names, or later.
+
+    Copies of a pointer arrive in a region one by one, so an earlier one may be met after a later one.
+    """
+    if pointer is None or known is None:
+        return pointer is None
+    return known == pointer or known.order > pointer.order
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class AuditAction(StrEnum):
     END_GRANT = "END_GRANT"
     READ_GRANTS = "READ_GRANTS"
     AUTHENTICATE = "AUTHENTICATE"
-    """A token was refused."""
+    """A token was refused, or a principal that belongs to no tenant."""
     READ_IDENTITY = "READ_IDENTITY"
     PUT_ISSUER = "PUT_ISSUER"
     DELETE_ISSUER = "DELETE_ISSUER"

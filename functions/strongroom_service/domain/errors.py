@@ -8,7 +8,7 @@
     ├── Conflict                conflict
     │   ├── StaleExpectation    stale_expectation
     │   ├── VersionPending      version_pending
-    │   ├── LockedOut           conflict: nobody could change policies any more
+    │   ├── LockedOut           conflict: nobody could change policies, or the registry, any more
     │   └── NotWriter           not_writer, with the writer region
     ├── VersionDisabled         version_disabled
     ├── VersionDestroyed        version_destroyed
@@ -19,7 +19,8 @@
     ├── AuditUnavailable        audit_unavailable: no record, no secret
     ├── StoreUnavailable        store_unavailable
     │   ├── IntegrityFailure    the same code: what is stored does not open
-    │   └── AccessSetUnavailable  the same code: who may what cannot be told
+    │   ├── AccessSetUnavailable  the same code: who may what cannot be told
+    │   └── RegistryUnavailable  the same code: who belongs to which tenant cannot be told
     ├── KmsUnavailable          kms_unavailable
     ├── RegionFenced            region_fenced
     └── InternalError           internal_error: a defect of ours
@@ -114,7 +115,7 @@ class VersionPending(Conflict):
 
 
 class LockedOut(Conflict):
-    """A change of policies after which nobody could change them any more."""
+    """A change of policies, or of the registry, after which nobody could change them any more."""
 
     default_message = "Nobody could change policies after this; let somebody else be an administrator first."
 
@@ -206,6 +207,12 @@ class AccessSetUnavailable(StoreUnavailable):
     """The tenant's policies cannot be read, so nobody is let in."""
 
     default_message = "The access policies could not be read."
+
+
+class RegistryUnavailable(StoreUnavailable):
+    """The registry of tenants cannot be read, so nobody is let in."""
+
+    default_message = "The registry of tenants could not be read."
 
 
 class KmsUnavailable(DomainError):

@@ -138,3 +138,52 @@ MAX_BODY_DEPTH: Final = 16
 """Nesting of a JSON request body; deeper ones exhaust the parser's stack."""
 
 FENCE_SHARDS: Final = 64
+
+MAX_TENANTS: Final = 500
+MAX_ISSUERS: Final = 200
+MAX_OPERATORS: Final = 50
+MAX_REGISTRY_BYTES: Final = 1024 * 1024
+OPERATOR_PATTERN: Final = (
+    r"iam:arn:aws[a-z-]*:iam::[0-9]{12}:(role/[A-Za-z0-9_+=,.@-]{1,64}|user/[A-Za-z0-9_+=,.@/-]{1,128})"
+)
+OPERATOR_RULE: Final = "must be principals such as iam:arn:aws:iam::<account>:role/<name>, roles without a path"
+HTTPS_URL_PATTERN: Final = (
+    r"(?=.{9,512}\Z)https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/%+=@:-]*)?"
+)
+HTTPS_URL_RULE: Final = (
+    "must be an https URL of at most 512 characters, its host in lower case, without user, query or fragment"
+)
+TRUST_DOMAIN_PATTERN: Final = r"[a-z0-9._-]{1,255}"
+TRUST_DOMAIN_RULE: Final = "must be a trust domain's name, 1 to 255 of a-z, 0-9, dot, hyphen and underscore"
+MAX_AUDIENCES: Final = 10
+MAX_AUDIENCE_LENGTH: Final = 256
+MAX_INLINE_KEYS: Final = 20
+MAX_PUBLISHED_KEYS: Final = 100
+MAX_KID_LENGTH: Final = 256
+MIN_RSA_BITS: Final = 2048
+MAX_RSA_BITS: Final = 8192
+"""Verifying by a longer one takes the time of many requests."""
+MIN_RSA_EXPONENT: Final = 65537
+MAX_KEY_PART_LENGTH: Final = 2048
+"""Characters of one number of a key in base64url."""
+
+MAX_TOKEN_LENGTH: Final = 8 * 1024
+"""Characters of a bearer token; a longer one is refused before it is parsed. API Gateway takes 10 KB of headers."""
+MIN_TOKEN_AGE: Final = timedelta(minutes=1)
+MAX_TOKEN_AGE: Final = timedelta(hours=24)
+DEFAULT_TOKEN_AGE: Final = timedelta(hours=1)
+TOKEN_LEEWAY: Final = timedelta(seconds=30)
+"""How far an issuer's clock may be ahead of ours. None is granted at a token's end."""
+
+KEY_SET_LIFETIME: Final = timedelta(hours=1)
+"""For how long published keys are believed. When they cannot be fetched again, nobody is let in by them."""
+KEY_SET_REFRESH: Final = timedelta(minutes=1)
+"""At most so often are keys fetched again for a token that names an unknown one."""
+KEY_SET_RETRY: Final = timedelta(seconds=10)
+"""At most so often are keys fetched that could not be fetched."""
+KEY_SET_TIMEOUT: Final = timedelta(seconds=2)
+MAX_KEY_SET_BYTES: Final = 256 * 1024
+
+REFUSALS_RECORDED_PER_SECOND: Final = 10
+REFUSALS_RECORDED_AT_ONCE: Final = 100
+"""What one execution environment records of refused tokens: nobody without a token may fill the audit."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from strongroom_service.domain.registry import Registry
 from strongroom_service.domain.roles import Role, RoleBinding
 
 STAGE: Final = "STRONGROOM_STAGE"
@@ -25,6 +26,7 @@ TENANTS: Final = "STRONGROOM_TENANTS"
 ROLES: Final = "STRONGROOM_ROLES"
 BREAK_GLASS_APPROVALS: Final = "STRONGROOM_BREAK_GLASS_APPROVALS"
 ANNOUNCEMENTS: Final = "STRONGROOM_ANNOUNCEMENTS"
+OPERATORS: Final = "STRONGROOM_OPERATORS"
 REGION: Final = "AWS_REGION"
 
 INITIAL_EPOCH: Final = 1
@@ -54,7 +56,8 @@ class Environment:
     """How many events it takes."""
     audit_index: str
     """The table of the last 90 days' records; empty for a function that does not ask it."""
-    tenants_of_account: Mapping[str, tuple[str, ...]]
+    registry: Registry
+    """Tenants and operators until the first registry is written."""
     roles: Mapping[str, tuple[RoleBinding, ...]]
     """Who may what in each tenant until its first access set is written."""
     break_glass_approvals: int = 0
@@ -74,9 +77,35 @@ class Environment:
             audit_buffer=required(variables, AUDIT_BUFFER),
             audit_buffer_events=whole_number(variables, AUDIT_BUFFER_EVENTS),
             audit_index=variables.get(AUDIT_INDEX, ""),
-            tenants_of_account=_accounts(_json(variables, TENANTS)),
+            registry=Registry(
+                tenants=_tenants(_json(variables, TENANTS)), operators=_operators(_json(variables, OPERATORS))
+            ),
             roles=_roles(_json(variables, ROLES)),
             break_glass_approvals=_approvals(variables),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizerEnvironment:
+    """What the deployment tells the authorizer: where issuers are registered, and where refusals are recorded."""
+
+    stage: str
+    region: str
+    table: str
+    audit_stream: str
+    audit_buffer: str
+    audit_buffer_events: int
+
+    @classmethod
+    def parse(cls, variables: Mapping[str, str]) -> "AuthorizerEnvironment":
+        """Read the variables; raises `EnvironmentInvalidError` naming the one at fault."""
+        return cls(
+            stage=required(variables, STAGE),
+            region=required(variables, REGION),
+            table=required(variables, TABLE),
+            audit_stream=required(variables, AUDIT_STREAM),
+            audit_buffer=required(variables, AUDIT_BUFFER),
+            audit_buffer_events=whole_number(variables, AUDIT_BUFFER_EVENTS),
         )
 
 
@@ -116,15 +145,16 @@ def _json(variables: Mapping[str, str], name: str) -> Any:  # noqa: ANN401  # JS
         raise EnvironmentInvalidError(f"{name} is not JSON") from None
 
 
-def _accounts(tenants: object) -> dict[str, tuple[str, ...]]:
-    """Turn `{tenant: [account, ...]}` around."""
+def _tenants(tenants: object) -> dict[str, frozenset[str]]:
     if not isinstance(tenants, dict) or not all(isinstance(accounts, list) for accounts in tenants.values()):
         raise EnvironmentInvalidError(f"{TENANTS} must be an object of lists of account ids")
-    found: dict[str, tuple[str, ...]] = {}
-    for tenant, accounts in sorted(tenants.items()):
-        for account in accounts:
-            found[str(account)] = (*found.get(str(account), ()), tenant)
-    return found
+    return {tenant: frozenset(map(str, accounts)) for tenant, accounts in tenants.items()}
+
+
+def _operators(operators: object) -> frozenset[str]:
+    if not isinstance(operators, list) or not all(isinstance(it, str) for it in operators):
+        raise EnvironmentInvalidError(f"{OPERATORS} must be a list of principal ids")
+    return frozenset(operators)
 
 
 def _roles(bindings: object) -> dict[str, tuple[RoleBinding, ...]]:

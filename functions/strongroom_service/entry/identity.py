@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
-from strongroom_service.domain.access import Caller, Principal
-from strongroom_service.domain.errors import AccessDenied, InvalidRequest, Violation
+from strongroom_service.domain.access import Authentication, Caller, Principal
+from strongroom_service.domain.errors import AccessDenied
+from strongroom_service.domain.registry import Registry
 
 _ASSUMED_ROLE: Final = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/([\w+=,.@-]+)")
 _IAM: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):(?:user|root).*")
 
 TENANT_HEADER: Final = "x-strongroom-tenant"
+TOKEN_ROUTES: Final = "/workload/"  # noqa: S105  # a path
+"""How the resources begin whose callers the authorizer function has checked; all others ask for a signature."""
 
 
 def principal_of(user_arn: str | None) -> Principal:
@@ -31,38 +36,67 @@ def principal_of(user_arn: str | None) -> Principal:
     raise AccessDenied
 
 
-def tenant_of(principal: Principal, wanted: str | None, tenants_of_account: Mapping[str, tuple[str, ...]]) -> str:
-    """The tenant that a principal acts in.
+def caller_of(event: Mapping[str, Any], registry: Registry, *, now: datetime) -> Caller:
+    """The caller of an API Gateway proxy event; of a principal that belongs to no tenant, the tenant is empty.
 
     Raises:
-        AccessDenied: the principal's account belongs to no tenant, or not to the one that is asked for.
-        InvalidRequest: the account belongs to several and the request names none.
+        AccessDenied: there is no identity, or one that was proven in another way than the route asks for.
+        InvalidRequest: the principal belongs to several tenants and the request names none.
     """
-    tenants = tenants_of_account.get(principal.account, ())
-    if not tenants or (wanted is not None and wanted not in tenants):
-        raise AccessDenied
-    if wanted is not None:
-        return wanted
-    if len(tenants) > 1:
-        raise InvalidRequest([Violation("X-Strongroom-Tenant", "is required: the account belongs to several tenants")])
-    return tenants[0]
+    if _is_for_tokens(event):
+        return _bearer(event, registry, now=now)
+    principal = signer_of(event)
+    wanted = header(event, TENANT_HEADER)
+    return replace(
+        caller_without_tenant(event, principal), tenant=registry.tenant_for(principal, wanted), wanted_tenant=wanted
+    )
 
 
-def caller_of(event: Mapping[str, Any], tenants_of_account: Mapping[str, tuple[str, ...]]) -> Caller:
-    """The caller of an API Gateway proxy event. Raises as `principal_of` and `tenant_of`."""
+def signer_of(event: Mapping[str, Any]) -> Principal:
+    """The principal that signed a request to a route that asks for a signature; raises `AccessDenied`."""
     context = event.get("requestContext") or {}
-    identity = context.get("identity") or {}
-    if context.get("authorizer"):
+    if context.get("authorizer") or _is_for_tokens(event):
         # An identity that an authorizer made belongs to other routes; here only IAM's own counts.
         raise AccessDenied
-    principal = principal_of(identity.get("userArn"))
+    return principal_of((context.get("identity") or {}).get("userArn"))
+
+
+def caller_without_tenant(event: Mapping[str, Any], principal: Principal) -> Caller:
+    """The request's circumstances, of a caller whose tenant is not decided, or does not matter."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
     return Caller(
         principal=principal,
-        tenant=tenant_of(principal, header(event, TENANT_HEADER), tenants_of_account),
+        tenant="",
         request_id=request_id_of(event),
         source_ip=str(identity.get("sourceIp") or ""),
         user_agent=str(identity.get("userAgent") or ""),
     )
+
+
+def _bearer(event: Mapping[str, Any], registry: Registry, *, now: datetime) -> Caller:
+    """The caller that the authorizer function found. Its tenant is its issuer's; what the request says has no say."""
+    context = event.get("requestContext") or {}
+    proven = context.get("authorizer")
+    if not isinstance(proven, Mapping) or (context.get("identity") or {}).get("userArn"):
+        raise AccessDenied
+    try:
+        principal = Principal(str(proven["principal"]), "", issuer=str(proven["issuer"]))
+        authentication = Authentication(str(proven["authentication"]))
+        issued_at = int(proven["issuedAt"])
+    except (KeyError, ValueError):
+        principal = None
+    if principal is None or not principal.id or not principal.issuer or authentication is Authentication.IAM:
+        raise AccessDenied
+    return replace(
+        caller_without_tenant(event, principal),
+        tenant=registry.tenant_for(principal, None),
+        authentication=authentication,
+        authentication_age=max(0, int(now.timestamp()) - issued_at),
+    )
+
+
+def _is_for_tokens(event: Mapping[str, Any]) -> bool:
+    return str(event.get("resource") or "").startswith(TOKEN_ROUTES)
 
 
 def request_id_of(event: Mapping[str, Any]) -> str:

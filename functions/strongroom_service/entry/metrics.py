@@ -29,7 +29,8 @@ _WRITTEN_EVERY: Final = timedelta(seconds=10)
 _URGENT: Final = frozenset({
     Metric.AUDIT_BUFFERED, Metric.AUDIT_UNAVAILABLE, Metric.AUDIT_WAITING, Metric.AUDIT_DRAINED, Metric.KMS_FALLBACKS,
     Metric.AUDIT_INDEXED, Metric.AUDIT_UNREADABLE, Metric.PAST_GATEWAY, Metric.DIGESTS, Metric.ARCHIVE_ANOMALIES,
-    Metric.GRANTS_UNANSWERED, Metric.ACCESS_BROKEN, Metric.DENIALS, Metric.ERRORS,
+    Metric.GRANTS_UNANSWERED, Metric.ACCESS_BROKEN, Metric.TOKENS_REFUSED, Metric.REFUSALS_UNRECORDED,
+    Metric.KEY_SET_FAILURES, Metric.DENIALS, Metric.ERRORS,
 })  # fmt: skip
 """Written with the request. All but these carry the operation; these are alarmed on over all operations."""
 

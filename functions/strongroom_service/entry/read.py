@@ -1,6 +1,6 @@
 """The reader function: values, batches, revisions, health. The path that every workload takes.
 
-Routes are told apart by API Gateway's `resource`, which names one of four; a general router would cost each read
+Routes are told apart by API Gateway's `resource`, which names one of a few; a general router would cost each read
 more than its policy decision does (docs/decisions.md). A read that succeeds logs nothing but its share of a line of
 metrics: its record is the audit.
 """
@@ -9,10 +9,11 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from strongroom_service.domain.access import Caller
-from strongroom_service.domain.errors import DomainError, NotFound
+from strongroom_service.domain.errors import DomainError, InvalidRequest, NotFound, RegistryUnavailable
+from strongroom_service.usecases.admission import TenantChanged, refuse_stranger
 from strongroom_service.usecases.ports import Metric, ReadPorts
 from strongroom_service.usecases.read_revisions import Revision, read_revisions
 from strongroom_service.usecases.read_values import ReadValue, read_batch, read_value
@@ -21,7 +22,7 @@ from . import redaction
 from .environment import Environment
 from .error_table import error_body
 from .failure_log import FailureLog
-from .identity import caller_of, is_from_gateway, request_id_of
+from .identity import TOKEN_ROUTES, caller_of, is_from_gateway, request_id_of
 from .metrics import FunctionMetrics
 from .reader_requests import parse_batch, parse_read, parse_revisions, single_query_parameters
 from .reader_wiring import read_ports
@@ -34,6 +35,23 @@ Event = Mapping[str, Any]
 
 FUNCTION: Final = "reader"
 _UNROUTED: Final = "unrouted"
+_TOKENS: Final = TOKEN_ROUTES.rstrip("/")
+_TRIES: Final = 3
+"""With the registry that was known, with the one that a read has shown, and with one that replaced it meanwhile."""
+
+AskedT = TypeVar("AskedT")
+AskedT_co = TypeVar("AskedT_co", covariant=True)
+AskedT_contra = TypeVar("AskedT_contra", contravariant=True)
+AnswerT = TypeVar("AnswerT")
+AnswerT_co = TypeVar("AnswerT_co", covariant=True)
+
+
+class _Parse(Protocol[AskedT_co]):
+    def __call__(self, event: Event, *, tenant: str) -> AskedT_co: ...
+
+
+class _Serve(Protocol[AskedT_contra, AnswerT_co]):
+    def __call__(self, asked: AskedT_contra, /, *, caller: Caller, ports: ReadPorts) -> AnswerT_co: ...
 
 
 class Reader:
@@ -43,22 +61,21 @@ class Reader:
         self,
         *,
         region: str,
-        tenants_of_account: Mapping[str, tuple[str, ...]],
         ports: ReadPorts,
         failures: FailureLog,
         metrics: FunctionMetrics,
     ) -> None:
         self._region = region
-        self._tenants_of_account = tenants_of_account
         self._ports = ports
         self._metrics = metrics
         self._refusals = Refusals(failures=failures, metrics=metrics)
-        self._routes: dict[tuple[str, str], tuple[str, Callable[[Event], dict[str, object]]]] = {
+        reads: dict[tuple[str, str], tuple[str, Callable[[Event], dict[str, object]]]] = {
             ("GET", "/values/{environment}/{path+}"): ("readValue", self._read),
             ("POST", "/batch/values"): ("readValues", self._read_batch),
             ("POST", "/revisions"): ("readRevisions", self._read_revisions),
-            ("GET", "/health"): ("getHealth", self._health),
         }
+        with_token = {(method, f"{_TOKENS}{resource}"): served for (method, resource), served in reads.items()}
+        self._routes = {**reads, **with_token, ("GET", "/health"): ("getHealth", self._health)}
 
     def handle(self, event: Event) -> dict[str, Any]:
         """Answer one proxy event; every failure becomes an answer too."""
@@ -81,15 +98,11 @@ class Reader:
         raise NotFound("There is no such route.")
 
     def _read(self, event: Event) -> dict[str, object]:
-        caller = self._caller(event)
-        item = parse_read(event, tenant=caller.tenant)
-        with_value = read_value(item, caller=caller, ports=self._ports)
+        _, _, with_value = self._answered(event, parse_read, read_value)
         return {**_value(with_value), "region": self._region, "replicaAgeMs": None}
 
     def _read_batch(self, event: Event) -> dict[str, object]:
-        caller = self._caller(event)
-        items = parse_batch(event, tenant=caller.tenant)
-        results = read_batch(items, caller=caller, ports=self._ports)
+        caller, items, results = self._answered(event, parse_batch, read_batch)
         entries = [
             self._failed_item(item.name.secret_path, result, request_id=caller.request_id)
             if isinstance(result, DomainError)
@@ -99,9 +112,7 @@ class Reader:
         return {"items": entries, "region": self._region, "replicaAgeMs": None}
 
     def _read_revisions(self, event: Event) -> dict[str, object]:
-        caller = self._caller(event)
-        items = parse_revisions(event, tenant=caller.tenant)
-        results = read_revisions(items, caller=caller, ports=self._ports)
+        caller, items, results = self._answered(event, parse_revisions, read_revisions)
         entries = [
             self._failed_item(item.name.secret_path, result, request_id=caller.request_id)
             if isinstance(result, DomainError)
@@ -114,8 +125,32 @@ class Reader:
         single_query_parameters(event, allowed=())
         return {"status": "ok", "region": self._region}
 
+    def _answered(
+        self, event: Event, parse: "_Parse[AskedT]", serve: "_Serve[AskedT, AnswerT]"
+    ) -> tuple[Caller, AskedT, AnswerT]:
+        """Decide the tenant by the registry that is known, and once more if it turns out to be an earlier one."""
+        for _ in range(_TRIES):
+            caller = self._caller(event)
+            try:
+                asked = parse(event, tenant=caller.tenant)
+            except InvalidRequest:
+                if not caller.tenant:
+                    # A stranger learns no rules.
+                    refuse_stranger(caller, self._ports)
+                raise
+            try:
+                return caller, asked, serve(asked, caller=caller, ports=self._ports)
+            except TenantChanged:
+                continue
+        raise RegistryUnavailable
+
     def _caller(self, event: Event) -> Caller:
-        return caller_of(event, self._tenants_of_account)
+        registry, now = self._ports.registry, self._ports.clock.now()
+        try:
+            return caller_of(event, registry.known(), now=now)
+        except InvalidRequest:
+            # Nothing is fetched for this request that would show a later registry.
+            return caller_of(event, registry.in_force(), now=now)
 
     def _failed_item(self, secret_path: str, error: DomainError, *, request_id: str) -> dict[str, object]:
         told = self._refusals.tell(error, request_id=request_id)
@@ -154,7 +189,6 @@ def make_reader(variables: Mapping[str, str]) -> Reader:
     metrics = FunctionMetrics(stage=environment.stage, function=FUNCTION)
     return Reader(
         region=environment.region,
-        tenants_of_account=environment.tenants_of_account,
         ports=read_ports(environment, metrics),
         failures=FailureLog(service=f"strongroom-{environment.stage}-{FUNCTION}"),
         metrics=metrics,

@@ -1,4 +1,4 @@
-"""What no log record may carry, whoever writes it: known secret fields, values in memory, exceptions' messages.
+"""What no log record may carry, whoever writes it: known secret fields, tokens, values in memory, exceptions' messages.
 
 The platform's own records carry none of these anyway. This is for all others: libraries that log a request while
 something fails, and code that is yet to be written.
@@ -28,6 +28,8 @@ _ASSIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 _KEY: Final = re.compile(rf"(?:{_NAMES})\Z", re.IGNORECASE)
+_TOKEN: Final = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+"""A signed token, wherever it stands: its header is a JSON object, in base64url."""
 _SHORT: Final = 4
 """A value of fewer characters is masked where it stands alone: anywhere else it is part of ordinary words."""
 _MAX_DEPTH: Final = 8
@@ -35,12 +37,12 @@ _STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__d
 
 
 def redact(text: str) -> str:
-    """The text without known secret fields and without any value that is in memory now, however it is encoded."""
+    """The text without known secret fields, tokens, and any value that is in memory now, however it is encoded."""
     for value in live_values():
         for form in _forms(value):
             if form in text:
                 text = _without(form, text)
-    return _ASSIGNED.sub(rf"\1{REDACTED}", text)
+    return _TOKEN.sub(REDACTED, _ASSIGNED.sub(rf"\1{REDACTED}", text))
 
 
 def redact_any(value: object, *, depth: int = 0) -> object:

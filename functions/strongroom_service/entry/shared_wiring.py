@@ -1,8 +1,6 @@
 """What the reader and the admin function are both made of."""
 
 from strongroom_service.adapters.access_control import CedarAccess
-from strongroom_service.adapters.audit.buffer import AuditBuffer
-from strongroom_service.adapters.audit.log import ChainedAuditLog
 from strongroom_service.adapters.aws_client import AwsClient
 from strongroom_service.adapters.dynamodb.access_items import DynamoAccessItems
 from strongroom_service.adapters.dynamodb.audit_index import DynamoAuditIndex
@@ -12,25 +10,6 @@ from strongroom_service.adapters.system import SystemClock
 from strongroom_service.usecases.ports import AuditIndex, Measurements, Randomness
 
 from .environment import Environment
-
-
-def audit_log(
-    environment: Environment, client: AwsClient, *, randomness: Randomness, measurements: Measurements
-) -> ChainedAuditLog:
-    """The audit log of this region."""
-    buffer = AuditBuffer(
-        client=client,
-        table=environment.audit_buffer,
-        size=environment.audit_buffer_events,
-        randomness=randomness,
-    )
-    return ChainedAuditLog(
-        client=client,
-        stream=environment.audit_stream,
-        buffer=buffer,
-        randomness=randomness,
-        measurements=measurements,
-    )
 
 
 def audit_index(environment: Environment, client: AwsClient) -> AuditIndex:

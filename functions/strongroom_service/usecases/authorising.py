@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from strongroom_service.domain.access import AccessRequest, Action, Caller, Decision, Resource
 
 from .ports import Clock, Policy
+
+NO_TENANT: Final = "no-tenant"
+"""The reason of a denial to who belongs to no tenant, whatever a policy says."""
 
 
 class CircumstancePorts(Protocol):
@@ -27,6 +30,8 @@ def decide(
     policy: Policy, caller: Caller, actions: Sequence[Action], resource: Resource, ports: CircumstancePorts
 ) -> Decision:
     """Allowed when every action is."""
+    if not caller.tenant:
+        return Decision(allowed=False, reasons=(NO_TENANT,), asked=tuple(actions))
     now = ports.clock.now()
     return decide_all(policy, [request_of(caller, action, resource, now=now, ports=ports) for action in actions])
 

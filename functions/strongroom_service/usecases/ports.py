@@ -13,8 +13,12 @@ from strongroom_service.domain.audit_record import AuditLine
 from strongroom_service.domain.break_glass import BreakGlass
 from strongroom_service.domain.digest import ArchivedVersion
 from strongroom_service.domain.explanation import ClosePolicy
+from strongroom_service.domain.issuers import Issuer
 from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.domain.public_keys import KeySet, PublicKey
+from strongroom_service.domain.registry import Registry
 from strongroom_service.domain.secret import Envelope, Head, NamespaceKeys, WrappedNamespaceKey
+from strongroom_service.domain.tokens import Unverified
 from strongroom_service.domain.values import SecretValue
 
 
@@ -60,6 +64,8 @@ class Snapshot:
     """None where the table left one unprocessed twice."""
     access: AccessPointer | None
     """The tenant's access set; None before its first one."""
+    registry: AccessPointer | None = None
+    """The deployment's registry; None before its first one."""
 
 
 class HeadReader(Protocol):
@@ -260,7 +266,13 @@ class Metric(StrEnum):
     PAST_GATEWAY = "PastGateway"
     """Events that do not look as API Gateway makes them."""
     ACCESS_BROKEN = "AccessBroken"
-    """Access sets that could not be read or evaluated: their requests were refused."""
+    """Access sets, or the registry, that could not be read or evaluated: their requests were refused."""
+    TOKENS_REFUSED = "TokensRefused"
+    REFUSALS_UNRECORDED = "RefusalsUnrecorded"
+    """Refused tokens beyond the quota of audit records that they have."""
+    KEY_SET_FETCHES = "KeySetFetches"
+    KEY_SET_FAILURES = "KeySetFailures"
+    """An issuer's keys could not be fetched: its tokens are refused."""
     DIGESTS = "Digests"
     """Digests that were sealed."""
     ARCHIVE_ANOMALIES = "ArchiveAnomalies"
@@ -527,6 +539,67 @@ class AccessControl(Protocol):
         ...
 
 
+class Registries(Protocol):
+    """Who belongs to which tenant.
+
+    All raise `RegistryUnavailable` when the registry is not here or is not what its pointer says, `StoreUnavailable`,
+    `Throttled`.
+    """
+
+    def known(self) -> Registry:
+        """The latest registry that is known here, loaded if there is none yet."""
+        ...
+
+    def at(self, pointer: AccessPointer | None) -> Registry:
+        """The registry that a pointer names, or a later one that is known already."""
+        ...
+
+    def in_force(self) -> Registry:
+        """The registry in force now."""
+        ...
+
+
+class RegistryControl(Registries, Protocol):
+    """The registry and its changes."""
+
+    def load(self) -> tuple[AccessPointer | None, Registry]:
+        """The registry in force now, and its pointer."""
+        ...
+
+    def check(self, keys: KeySet) -> None:
+        """Make sure that keys can verify anything; raises `InvalidRequest`."""
+        ...
+
+    def replace(self, before: AccessPointer | None, after: Registry, *, epoch: int) -> None:
+        """Put another registry in force.
+
+        Raises:
+            ChangeLost: `before` is not in force any more.
+            RegionFenced: the fence is closed or carries another epoch.
+        """
+        ...
+
+
+class Tokens(Protocol):
+    """Signed tokens (JWS compact serialisation)."""
+
+    def parse(self, token: str) -> Unverified:
+        """Take a token apart, believing nothing; raises `TokenRefused`."""
+        ...
+
+    def verify(self, token: str, key: PublicKey, algorithm: str) -> Mapping[str, Any]:
+        """The claims, whose signature is the key's by exactly this algorithm; raises `TokenRefused`."""
+        ...
+
+
+class IssuerKeys(Protocol):
+    """The public keys of issuers, as they were given or as they are published."""
+
+    def find(self, issuer_id: str, issuer: Issuer, kid: object) -> PublicKey:
+        """The key that a token names; raises `TokenRefused` when there is none, or it cannot be told."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GrantChange:
     """A change of one request for a grant, refused when `before` is no longer what is stored."""
@@ -625,6 +698,7 @@ class ReadPorts:
     envelopes: EnvelopeOpener
     audit: AuditLog
     access: AccessPolicies
+    registry: Registries
     writership: Writership
 
 
@@ -643,10 +717,25 @@ class WritePorts:
     index: AuditIndex
     access: AccessControl
     grants: GrantStore
+    registry: RegistryControl
     required_approvals: int = 0
     """How many others have to approve a grant; 0: none can be asked for."""
     writership: Writership
     sleep: "Sleep" = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationPorts:
+    """What the check of a token stands on."""
+
+    region: str
+    clock: Clock
+    randomness: Randomness
+    registry: Registries
+    tokens: Tokens
+    keys: IssuerKeys
+    audit: AuditLog
+    measurements: Measurements
 
 
 class Sleep(Protocol):

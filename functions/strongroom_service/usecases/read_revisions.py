@@ -10,6 +10,7 @@ from strongroom_service.domain.errors import AccessDenied, DomainError, NotFound
 from strongroom_service.domain.names import Alias, SecretName
 from strongroom_service.domain.secret import SecretStatus
 
+from .admission import confirm_tenant
 from .authorising import decide
 from .ports import Fetched, HeadQuery, ReadPorts
 from .recording import Recorder, Subject
@@ -41,6 +42,7 @@ def read_revisions(items: Sequence[RevisionItem], *, caller: Caller, ports: Read
     """
     recorder = Recorder(ports, caller, AuditAction.READ_REVISION)
     snapshot = ports.heads.fetch([HeadQuery(item.name) for item in items])
+    confirm_tenant(caller, snapshot, ports)
     policy = ports.access.at(caller.tenant, snapshot.access)
     results: list[Revision | DomainError] = []
     events: list[AuditEvent] = []

@@ -26,6 +26,7 @@ from strongroom_service.domain.reading import Readable, resolve
 from strongroom_service.domain.secret import Envelope, Head
 from strongroom_service.domain.values import SecretValue
 
+from .admission import confirm_tenant
 from .authorising import decide
 from .ports import Fetched, HeadQuery, ReadPorts, VersionBinding
 from .recording import Recorder, Subject
@@ -90,6 +91,7 @@ def _release(
 ) -> list[ReadValue | DomainError]:
     """Fetch, authorise, record and open. `budget` bounds the encoded answer, in bytes."""
     snapshot = ports.heads.fetch([HeadQuery(item.name, item.selector.number) for item in items])
+    confirm_tenant(caller, snapshot, ports)
     policy = ports.access.at(caller.tenant, snapshot.access)
     recorder = Recorder(ports, caller, AuditAction.READ)
     events: list[AuditEvent] = []

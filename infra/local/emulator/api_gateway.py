@@ -1,10 +1,12 @@
 """API Gateway's own refusals that MiniStack answers past the gateway responses of the deployed API.
 
 On AWS each of these is rendered by the API's gateway response of that type; the emulator answers a caller without
-`execute-api:Invoke`, a failed function and an oversized request with bodies of its own.
+`execute-api:Invoke`, a failed function and an oversized request with bodies of its own. And it tells authorizers no
+request id.
 """
 
 import json
+from contextvars import ContextVar
 
 from ministack import app
 from ministack.core.responses import new_uuid, request_scope
@@ -18,6 +20,9 @@ _BAD_GATEWAY = 502
 _MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's payload quota, which cannot be raised
 
 _Response = tuple[int, dict[str, str], bytes]
+
+_REQUEST_ID: ContextVar[str] = ContextVar("request id", default="")
+"""Of the request that is handled now."""
 
 
 def _render(api_id: str, stage_name: str, kind: str, message: str, error_type: str) -> _Response | None:
@@ -67,6 +72,7 @@ def _install_integration_errors() -> None:
         request: Untyped, api_id: str, stage: str, *rest: Untyped, **options: Untyped
     ) -> Untyped:
         body = rest[3] if len(rest) > 3 else b""  # noqa: PLR2004 - method, path, headers, body
+        _REQUEST_ID.set(request["request_id"])
         if body and len(body) > _MAX_REQUEST_BYTES:
             limit = _render(api_id, stage, "REQUEST_TOO_LARGE", "Request Too Long", "RequestTooLargeException")
             return limit or (413, {"Content-Type": "application/json"}, b'{"message":"Request Too Long"}')
@@ -81,6 +87,17 @@ def _install_integration_errors() -> None:
         return response
 
     patching.replace(apigateway_v1, "_execute_in_scope", execute_within_limits)
+
+
+def _install_request_id_of_authorizers() -> None:
+    """On AWS an authorizer is told the id of the request, which a refusal carries too."""
+    invoke = patching.original(apigateway_v1, "_invoke_authorizer_lambda")
+
+    async def invoke_with_request_id(authorizer: Untyped, event: Untyped, *place: Untyped) -> Untyped:
+        context = {**event["requestContext"], "requestId": _REQUEST_ID.get()}
+        return await invoke(authorizer, {**event, "requestContext": context}, *place)
+
+    patching.replace(apigateway_v1, "_invoke_authorizer_lambda", invoke_with_request_id)
 
 
 def _is_bare_failure(response: _Response) -> bool:
@@ -98,3 +115,4 @@ def install() -> None:
     """Route these refusals through the deployed API's gateway responses."""
     _install_access_denied()
     _install_integration_errors()
+    _install_request_id_of_authorizers()

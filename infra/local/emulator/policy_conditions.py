@@ -3,6 +3,7 @@
 - `aws:PrincipalArn` of an assumed role is the role's ARN, not the session's.
 - `kms:EncryptionContext:<key>`, `kms:EncryptionContextKeys`, `kms:SigningAlgorithm` and `kms:MessageType` come from the
   request.
+- `dynamodb:LeadingKeys` are the partition keys of the items that a request reads by key.
 - A KMS request by alias is authorised on the key that the alias names.
 """
 
@@ -18,6 +19,7 @@ from infra.local.emulator.patching import Untyped
 
 _PRINCIPAL_ARN = "aws:principalarn"
 _ROLE_ARN_PARTS = 6
+_READS_BY_KEY = frozenset({"dynamodb:GetItem", "dynamodb:BatchGetItem"})
 
 
 def role_arn_of(session_arn: str) -> str:
@@ -52,6 +54,18 @@ def signing_keys(body: bytes) -> dict[str, Any]:
     return {"kms:SigningAlgorithm": algorithm, "kms:MessageType": message_type} if algorithm else {}
 
 
+def leading_keys(body: bytes) -> dict[str, Any]:
+    """The condition key that GetItem and BatchGetItem set: each value once, of tables whose partition key is `PK`."""
+    try:
+        request = json.loads(body or b"{}")
+        tables = (request.get("RequestItems") or {}).values()
+        keys = [request.get("Key"), *(key for table in tables for key in table.get("Keys", ()))]
+        found = sorted({key["PK"]["S"] for key in keys if key})
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return {}
+    return {"dynamodb:LeadingKeys": found} if found else {}
+
+
 def _install_principal_arn() -> None:
     resolve = patching.original(iam_evaluator, "_resolve_condition_key")
 
@@ -63,14 +77,18 @@ def _install_principal_arn() -> None:
     patching.replace(iam_evaluator, "_resolve_condition_key", resolve_as_iam_does)
 
 
-def _install_encryption_context() -> None:
+def _install_request_keys() -> None:
     tag_context = patching.original(iam_actions, "request_tag_context")
 
-    def context_with_kms(service: str, action: str, body: bytes, parameters: Untyped) -> dict[str, Any]:
+    def context_with_request(service: str, action: str, body: bytes, parameters: Untyped) -> dict[str, Any]:
         found: dict[str, Any] = tag_context(service, action, body, parameters)
-        return {**found, **encryption_context_keys(body), **signing_keys(body)} if service == "kms" else found
+        if service == "kms":
+            return {**found, **encryption_context_keys(body), **signing_keys(body)}
+        if service == "dynamodb" and action in _READS_BY_KEY:
+            return {**found, **leading_keys(body)}
+        return found
 
-    patching.replace(iam_actions, "request_tag_context", context_with_kms)
+    patching.replace(iam_actions, "request_tag_context", context_with_request)
 
 
 def _install_key_of_alias() -> None:
@@ -92,5 +110,5 @@ def _install_key_of_alias() -> None:
 def install() -> None:
     """Teach the policy evaluation these keys."""
     _install_principal_arn()
-    _install_encryption_context()
+    _install_request_keys()
     _install_key_of_alias()

@@ -11,10 +11,12 @@ from infra.constructs.gateway_responses import RESPONSES, GatewayError
 from strongroom_service.adapters.audit.buffer import AuditBuffer
 from strongroom_service.adapters.audit.log import ChainedAuditLog
 from strongroom_service.adapters.breaker import CircuitBreaker
+from strongroom_service.adapters.dynamodb.access_items import DynamoAccessItems
 from strongroom_service.adapters.dynamodb.head_reader import DynamoHeadReader
 from strongroom_service.adapters.envelope.encryption import KmsEncryption
 from strongroom_service.adapters.envelope.kms import RegionalKms
 from strongroom_service.adapters.envelope.sealed_cache import SealedKeyCache
+from strongroom_service.adapters.registry import StoredRegistry
 from strongroom_service.adapters.system import SystemClock
 from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.entry.environment import Environment
@@ -155,11 +157,15 @@ class SimulatedRegion:
                 breaker=breaker(),
             ),
             access=access_control(environment, client, randomness=randomness, measurements=metrics),
+            registry=StoredRegistry(
+                items=DynamoAccessItems(client=client, table=environment.table, randomness=randomness),
+                initial=environment.registry,
+                measurements=metrics,
+            ),
             writership=writership,
         )
         return Reader(
             region=environment.region,
-            tenants_of_account=environment.tenants_of_account,
             ports=ports,
             failures=_FAILURES,
             metrics=metrics,

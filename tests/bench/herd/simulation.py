@@ -26,8 +26,9 @@ from strongroom_service.adapters.dynamodb.access_codec import encode_pointer
 from strongroom_service.domain import limits
 from strongroom_service.domain.access_set import AccessPointer, AccessSet
 from strongroom_service.domain.names import SecretName
+from strongroom_service.domain.registry import SCOPE, Registry
 from strongroom_service.domain.roles import Role, RoleBinding
-from tests.bench.reader_fixture import KEY, PRINCIPAL, head_item
+from tests.bench.reader_fixture import ACCOUNT, KEY, PRINCIPAL, head_item
 
 from .aws import SimulatedAws
 from .limits import Limits
@@ -203,13 +204,14 @@ def _items() -> dict[tuple[str, str], dict[str, Any]]:
     for name in SECRETS:
         items[layout.head_key(name)] = head_item(name)
     policies = {f"p{n}": RoleBinding(role=Role.READER, principal=f"{PRINCIPAL}{n or ''}") for n in range(50)}
-    access_set = AccessSet("default", 1, policies)
-    pointer = AccessPointer.to(access_set, epoch=1)
-    for copy in range(limits.ACCESS_POINTER_COPIES):
-        key = layout.access_pointer_key("default", copy)
-        items[key] = {**_typed(key), **encode_pointer(pointer)}
-    key = layout.access_chunk_key("default", pointer, 0)
-    items[key] = {**_typed(key), layout.BLOB: {"B": base64.b64encode(access_set.encode()).decode()}}
+    registry = Registry(1, tenants={"default": frozenset({ACCOUNT})})
+    for scope, document in (("default", AccessSet("default", 1, policies)), (SCOPE, registry)):
+        pointer = AccessPointer.to(document, epoch=1)
+        for copy in range(limits.ACCESS_POINTER_COPIES):
+            key = layout.access_pointer_key(scope, copy)
+            items[key] = {**_typed(key), **encode_pointer(pointer)}
+        key = layout.access_chunk_key(scope, pointer, 0)
+        items[key] = {**_typed(key), layout.BLOB: {"B": base64.b64encode(document.encode()).decode()}}
     return items
 
 

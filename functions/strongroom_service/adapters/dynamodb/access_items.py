@@ -29,26 +29,18 @@ class DynamoAccessItems:
 
     def pointer(self, tenant: str) -> AccessPointer | None:
         """The pointer to the set in force; None before the first one. Raises `StoreUnavailable` or `Throttled`."""
-        item = self._calls.get(any_pointer_key(tenant, self._randomness))
+        key = any_pointer_key(tenant, self._randomness)
+        item = self._get([key]).get(key)
         return decode_pointer(item) if item else None
 
     def document(self, tenant: str, pointer: AccessPointer) -> bytes | None:
         """The document of a pointer; None when a chunk is not here. Raises `StoreUnavailable` or `Throttled`."""
         keys = [at.access_chunk_key(tenant, pointer, chunk) for chunk in range(pointer.chunks)]
-        chunks: dict[str, bytes] = {}
-        wanted: dict[str, Any] = {self._table: {"Keys": [typed(key) for key in keys], "ConsistentRead": True}}
-        for _ in range(_TRIES):
-            answer = self._calls.call(BATCH_GET_ITEM, {"RequestItems": wanted})
-            for item in answer.get("Responses", {}).get(self._table, []):
-                # What has no blob counts as missing; what has another one, its hash finds out.
-                chunks[item[at.SK]["S"]] = base64.b64decode(item.get(at.BLOB, {}).get("B", ""))
-            wanted = answer.get("UnprocessedKeys", {})
-            if not wanted:
-                break
-        if wanted:
-            raise StoreUnavailable
-        parts = [chunks.get(key.sk) for key in keys]
-        return None if None in parts else b"".join(part for part in parts if part is not None)
+        found = self._get(keys)
+        if len(found) < len(keys):
+            return None
+        # A chunk without its blob, or with another one, is found out by the hash of the whole.
+        return b"".join(base64.b64decode(found[key].get(at.BLOB, {}).get("B", "")) for key in keys)
 
     def replace(
         self,
@@ -83,6 +75,19 @@ class DynamoAccessItems:
                 *[action for change in grants for action in grant_actions(self._table, change)],
             ]
         )
+
+    def _get(self, keys: Sequence[at.Key]) -> dict[at.Key, dict[str, Any]]:
+        """Those of these items that are here. In one operation whatever is read: who only reads needs no other."""
+        found: dict[at.Key, dict[str, Any]] = {}
+        wanted: dict[str, Any] = {self._table: {"Keys": [typed(key) for key in keys], "ConsistentRead": True}}
+        for _ in range(_TRIES):
+            answer = self._calls.call(BATCH_GET_ITEM, {"RequestItems": wanted})
+            for item in answer.get("Responses", {}).get(self._table, []):
+                found[at.Key(item[at.PK]["S"], item[at.SK]["S"])] = item
+            wanted = answer.get("UnprocessedKeys", {})
+            if not wanted:
+                return {key: found[key] for key in keys if key in found}
+        raise StoreUnavailable
 
     def _stored(self, tenant: str) -> list[AccessPointer]:
         """What is stored, oldest first."""

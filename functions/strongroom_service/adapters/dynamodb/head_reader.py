@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from strongroom_service.adapters.aws_client import AwsCallFailed, AwsClient, Operation, PendingCall
 from strongroom_service.domain.errors import DomainError, StoreUnavailable, Throttled
+from strongroom_service.domain.registry import SCOPE
 from strongroom_service.usecases.ports import Fetched, HeadQuery, Randomness, Snapshot, VersionKey, Writership
 
 from . import layout as at
@@ -27,8 +28,8 @@ _MOST_KEYS: Final = 100
 class DynamoHeadReader:
     """The head reader port. Reads are strongly consistent within the region.
 
-    A copy of the pointer to the tenant's access set comes beside the heads. A numbered version's item is asked for
-    beside its head, under the epoch that the query names or that is current now.
+    Copies of two pointers come beside the heads: to the tenant's access set, and to the registry. A numbered version's
+    item is asked for beside its head, under the epoch that the query names or that is current now.
     """
 
     def __init__(
@@ -49,15 +50,17 @@ class DynamoHeadReader:
     def fetch(self, queries: Sequence[HeadQuery]) -> Snapshot:
         """Several heads, in order; None where the table left one unprocessed twice."""
         epoch = self._writership.state().epoch
-        pointer_key = any_pointer_key(queries[0].name.tenant, self._randomness)
+        access_key = any_pointer_key(queries[0].name.tenant, self._randomness)
+        registry_key = any_pointer_key(SCOPE, self._randomness)
         wanted = {key for query in queries for key in _keys(query, epoch)}
-        found, missed = self._fetch_keys({*wanted, pointer_key})
-        if pointer_key in missed:
+        found, missed = self._fetch_keys({*wanted, access_key, registry_key})
+        if not missed.isdisjoint((access_key, registry_key)):
             raise StoreUnavailable
-        pointer = found.get(pointer_key)
+        access, registry = found.get(access_key), found.get(registry_key)
         return Snapshot(
             [_assemble(query, found, missed, epoch) for query in queries],
-            decode_pointer(pointer) if pointer else None,
+            access=decode_pointer(access) if access else None,
+            registry=decode_pointer(registry) if registry else None,
         )
 
     def _fetch_keys(self, keys: set[at.Key]) -> tuple[dict[at.Key, Item], set[at.Key]]:
@@ -68,7 +71,7 @@ class DynamoHeadReader:
             if attempt:
                 self._sleep(random.uniform(0, _RETRY_SECONDS))  # noqa: S311  # jitter, not a secret
             typed = [_typed(key) for key in sorted(left)]
-            # Side by side: a full batch of numbered versions, and the pointer, are one more than a request may hold.
+            # Side by side: a full batch of numbered versions, and the pointers, are more than a request may hold.
             calls = [self._begin(typed[start : start + _MOST_KEYS]) for start in range(0, len(typed), _MOST_KEYS)]
             left = set()
             for call in calls:

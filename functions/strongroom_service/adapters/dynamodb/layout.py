@@ -14,6 +14,8 @@
 | its client token | `G#<tenant>` | `TOKEN#<digest>` |
 | open request | `G` | `<tenant>#<id>` |
 
+The registry of tenants lies like a tenant's access set, under `A#@registry`; no tenant can be called so.
+
 Neither tenants, environments nor paths can contain `#`, so no two names meet in one key.
 """
 

@@ -27,10 +27,13 @@ from . import (
     break_glass,
     document,
     groups,
+    issuers,
     namespaces,
+    operators,
     policies,
     policy_questions,
     secrets,
+    tenants,
     values,
     versions,
 )
@@ -49,6 +52,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     policy_questions.router,
     break_glass.router,
     audit.router,
+    tenants.router,
+    issuers.router,
+    operators.router,
     document.router,
 )
 
@@ -83,7 +89,7 @@ def create_app(
         },
     )
     app.state.refusals = refusals
-    app.state.surroundings = Surroundings(ports=cache(ports_factory), tenants_of_account=environment.tenants_of_account)
+    app.state.surroundings = Surroundings(ports=cache(ports_factory))
     for router in ROUTERS:
         app.include_router(router)
     return Boundary(app, region=environment.region, refusals=refusals, metrics=metrics)

@@ -17,7 +17,8 @@ from .events import original_event
 from .fields import RULE, TOO_LARGE
 
 PATH_PARAMETERS: Final = (
-    "secretId", "versionNumber", "alias", "environment", "path", "policyId", "group", "requestId", "eventId",
+    "secretId", "versionNumber", "alias", "environment", "path", "policyId", "group", "requestId", "eventId", "tenant",
+    "issuerId",
 )  # fmt: skip
 
 _MAX_VIOLATIONS: Final = 20

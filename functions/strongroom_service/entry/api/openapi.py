@@ -32,13 +32,23 @@ _SIGNED: Final = frozenset({403, 404})
 _READS_A_VERSION: Final = frozenset({409, 410, 425})
 _CHANGES: Final = frozenset({409, 410})
 _UNSIGNED: Final = frozenset({"getHealth"})
-_ONLY_ASK: Final = frozenset({"readValues", "readRevisions", "simulateAccess", "replayAccess", "reportCachedReads"})
+_BY_TOKEN: Final = "ByToken"  # noqa: S105  # the end of a name
+"""How the operations end that take a token instead of a signature."""
+_OF_NO_TENANT: Final = frozenset({
+    "listTenants", "putTenant", "deleteTenant", "listIssuers", "putIssuer", "deleteIssuer", "getOperators",
+    "putOperators",
+})  # fmt: skip
+"""What concerns the deployment: there is no tenant to name."""
+_ONLY_ASK: Final = frozenset(
+    {"readValue", "readValues", "readRevisions", "simulateAccess", "replayAccess", "reportCachedReads"}
+)
 _MAY_BE_BEHIND: Final = frozenset({"listSecrets"})
 
 _DESCRIPTION: Final = """\
 Secrets, their versions and their values. Requests are signed with AWS Signature Version 4 for the service
-`execute-api`. Every error has one body; `access_denied` is also the answer for what does not exist, to callers who
-may not know. Changes are made in the writer region; the others answer `not_writer` and name it.
+`execute-api`; under `/workload` they carry a bearer token instead. Every error has one body; `access_denied` is also
+the answer for what does not exist, to callers who may not know. Changes are made in the writer region; the others
+answer `not_writer` and name it.
 """
 
 
@@ -71,7 +81,13 @@ def generate() -> dict[str, Any]:
                 "in": "header",
                 "description": "AWS Signature Version 4, service `execute-api`.",
                 "x-amazon-apigateway-authtype": "awsSigv4",
-            }
+            },
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "A token of a registered issuer: OpenID Connect, or SPIFFE JWT-SVID.",
+            },
         },
         "headers": _HEADERS,
         "responses": {_response_name(status): _error(status) for status in sorted({*STATUS.values(), *_GATEWAYS_OWN})},
@@ -104,11 +120,9 @@ def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any
     changes = any(issubclass(model, MutationBody) for model in bodies)
     if changes:
         parameters.append(_IDEMPOTENCY)
-    unsigned = operation["operationId"] in _UNSIGNED
-    if unsigned:
-        operation["security"] = []
-    else:
-        parameters.append(_TENANT)
+    operation_id = operation["operationId"]
+    unsigned = operation_id in _UNSIGNED
+    _say_who_may_call(operation, parameters)
     if not parameters:
         del operation["parameters"]
     # A path's parameter is a text of its own form; FastAPI adds its default validation answer, which never occurs.
@@ -118,11 +132,21 @@ def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any
             **operation["responses"]["200"],
             "description": "The secret was registered for it",
         }
-    for status in sorted(_statuses(operation["operationId"], route, has_body=bool(bodies), unsigned=unsigned)):
+    for status in sorted(_statuses(operation_id, route, has_body=bool(bodies), unsigned=unsigned)):
         operation["responses"][str(status)] = {"$ref": f"#/components/responses/{_response_name(status)}"}
     for response in operation["responses"].values():
         if "$ref" not in response:
             response["headers"] = _headers()
+
+
+def _say_who_may_call(operation: dict[str, Any], parameters: list[dict[str, Any]]) -> None:
+    operation_id = operation["operationId"]
+    if operation_id in _UNSIGNED:
+        operation["security"] = []
+    elif operation_id.endswith(_BY_TOKEN):
+        operation["security"] = [{"token": []}]
+    elif operation_id not in _OF_NO_TENANT:
+        parameters.append(_TENANT)
 
 
 def _statuses(operation_id: str, route: APIRoute, *, has_body: bool, unsigned: bool) -> Iterator[int]:
@@ -130,9 +154,10 @@ def _statuses(operation_id: str, route: APIRoute, *, has_body: bool, unsigned: b
     if unsigned:
         return
     yield from _SIGNED
-    if operation_id == "readValue":
+    read = operation_id.removesuffix(_BY_TOKEN)
+    if read == "readValue":
         yield from _READS_A_VERSION
-    elif route.methods != {"GET"} and operation_id not in _ONLY_ASK:
+    elif route.methods != {"GET"} and read not in _ONLY_ASK:
         yield from _CHANGES
     if operation_id in _MAY_BE_BEHIND:
         yield HTTPStatus.TOO_EARLY

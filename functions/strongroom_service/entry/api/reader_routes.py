@@ -190,6 +190,30 @@ async def read_revisions(body: Annotated[RevisionsRequest, Depends(JsonBody(Revi
     raise NotImplementedError
 
 
+@router.get("/workload/values/{environment}/{path:path}", tags=["workload"], operation_id="readValueByToken")
+async def read_value_by_token(
+    environment: Annotated[f.Environment, Path()],
+    path: Annotated[f.Path, Path()],
+    query: Annotated[ReadQuery, Depends(Query(ReadQuery))],
+) -> ReadAnswer:
+    """The same for the bearer of a token."""
+    raise NotImplementedError
+
+
+@router.post("/workload/batch/values", tags=["workload"], operation_id="readValuesByToken")
+async def read_values_by_token(body: Annotated[BatchRequest, Depends(JsonBody(BatchRequest))]) -> BatchAnswer:
+    """The same for the bearer of a token."""
+    raise NotImplementedError
+
+
+@router.post("/workload/revisions", tags=["workload"], operation_id="readRevisionsByToken")
+async def read_revisions_by_token(
+    body: Annotated[RevisionsRequest, Depends(JsonBody(RevisionsRequest))],
+) -> RevisionsAnswer:
+    """The same for the bearer of a token."""
+    raise NotImplementedError
+
+
 @router.get("/health", tags=["service"], operation_id="getHealth")
 async def health() -> Health:
     """Whether the region answers, for health checks: unsigned and shallow."""

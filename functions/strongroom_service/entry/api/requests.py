@@ -15,6 +15,7 @@ from strongroom_service.domain.errors import DomainError, InvalidRequest, Violat
 from strongroom_service.entry.identity import caller_of, header
 from strongroom_service.entry.json_body import parse_body
 from strongroom_service.entry.reader_requests import single_query_parameters
+from strongroom_service.usecases.admission import refuse_stranger
 from strongroom_service.usecases.changing import Target
 from strongroom_service.usecases.ports import WritePorts
 
@@ -36,7 +37,6 @@ class Surroundings:
 
     ports: Callable[[], WritePorts]
     """Makes the ports at the first request and returns the same ones afterwards."""
-    tenants_of_account: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,23 @@ class Call:
 
 
 async def identified(request: Request) -> Caller:
-    """The caller; raises `AccessDenied` or `InvalidRequest`."""
+    """The caller, by the registry in force; raises `AccessDenied`, which is recorded, or `InvalidRequest`."""
+    ports = ports_of(request)
+    caller = caller_of(original_event(request.scope), ports.registry.in_force(), now=ports.clock.now())
+    if not caller.tenant:
+        refuse_stranger(caller, ports)
+    return caller
+
+
+def ports_of(request: Request) -> WritePorts:
+    """What the application is made over."""
     surroundings: Surroundings = request.app.state.surroundings
-    return caller_of(original_event(request.scope), surroundings.tenants_of_account)
+    return surroundings.ports()
 
 
 async def call_of(request: Request, caller: Annotated[Caller, Depends(identified)]) -> Call:
     """The call."""
-    surroundings: Surroundings = request.app.state.surroundings
-    return Call(caller, surroundings.ports())
+    return Call(caller, ports_of(request))
 
 
 async def target_of(
@@ -92,13 +100,17 @@ class JsonBody(Generic[BodyT]):
     async def __call__(self, request: Request, caller: Annotated[Caller, Depends(identified)]) -> AsyncIterator[BodyT]:
         """Read, check, hand over, wipe. The caller is known first: a stranger learns no rules."""
         del caller
-        event = original_event(request.scope)
-        single_query_parameters(event, allowed=())
-        body = self._read(event)
+        body = self.read(request)
         try:
-            yield _with_client_token(body, event)
+            yield body
         finally:
             body.wipe()
+
+    def read(self, request: Request) -> BodyT:
+        """The checked body; whoever takes it wipes it."""
+        event = original_event(request.scope)
+        single_query_parameters(event, allowed=())
+        return _with_client_token(self._read(event), event)
 
     def _read(self, event: Mapping[str, Any]) -> BodyT:
         if self.optional and not event.get("body"):
@@ -127,6 +139,10 @@ class Query(Generic[QueryT]):
     async def __call__(self, request: Request, caller: Annotated[Caller, Depends(identified)]) -> QueryT:
         """Read and check."""
         del caller
+        return self.read(request)
+
+    def read(self, request: Request) -> QueryT:
+        """The checked query."""
         event = original_event(request.scope)
         _refuse_body(event)
         client_token(event)
@@ -142,6 +158,11 @@ class Query(Generic[QueryT]):
 async def nothing_else(request: Request, caller: Annotated[Caller, Depends(identified)]) -> None:
     """A dependency: neither a query nor a body."""
     del caller
+    refuse_anything_else(request)
+
+
+def refuse_anything_else(request: Request) -> None:
+    """Make sure that there is neither a query nor a body; raises `InvalidRequest`."""
     event = original_event(request.scope)
     single_query_parameters(event, allowed=())
     client_token(event)

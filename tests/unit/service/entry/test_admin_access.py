@@ -267,7 +267,7 @@ def test_who_may_not_know_learns_nothing_from_body_status_or_work(api: Api) -> N
         seen.append((status, error, dict(api.deployment.failures.calls)))
     assert seen[0][0] == 403
     assert seen == [seen[0]] * len(CALLS)
-    assert seen[0][2] == {"access.pointer": 1, "access.document": 1, "audit": 1}
+    assert seen[0][2] == {"registry.load": 1, "access.pointer": 1, "access.document": 1, "audit": 1}
 
 
 @pytest.mark.parametrize(

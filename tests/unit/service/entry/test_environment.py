@@ -16,6 +16,7 @@ VARIABLES = {
     "STRONGROOM_AUDIT_BUFFER": "strongroom-test-audit-buffer",
     "STRONGROOM_AUDIT_BUFFER_EVENTS": "6400",
     "STRONGROOM_TENANTS": '{"blue":["123456789012"],"green":["123456789012","210987654321"]}',
+    "STRONGROOM_OPERATORS": '["iam:op"]',
     "STRONGROOM_ROLES": '[{"principal":"iam:x","role":"reader","tenant":"blue","prefix":"payments/"}]',
 }
 
@@ -26,7 +27,12 @@ def test_reads_every_variable() -> None:
     assert environment.region == "us-east-1"
     assert environment.regions == ("us-east-1", "us-west-2")
     assert environment.audit_buffer_events == 6400
-    assert environment.tenants_of_account == {"123456789012": ("blue", "green"), "210987654321": ("green",)}
+    assert environment.registry.tenants == {
+        "blue": frozenset({"123456789012"}),
+        "green": frozenset({"123456789012", "210987654321"}),
+    }
+    assert environment.registry.revision == 0
+    assert environment.registry.operators == frozenset({"iam:op"})
     assert environment.roles == {"blue": (RoleBinding(role=Role.READER, principal="iam:x", prefix="payments"),)}
 
 
@@ -49,6 +55,8 @@ def test_names_the_variable_that_is_missing(name: str, value: str | None) -> Non
         ("STRONGROOM_TENANTS", "no json"),
         ("STRONGROOM_TENANTS", "[]"),
         ("STRONGROOM_TENANTS", '{"a": "b"}'),
+        ("STRONGROOM_OPERATORS", "{}"),
+        ("STRONGROOM_OPERATORS", "[1]"),
         ("STRONGROOM_ROLES", "no json"),
         ("STRONGROOM_ROLES", "{}"),
         ("STRONGROOM_ROLES", '[{"principal": "x"}]'),

@@ -22,7 +22,7 @@ from strongroom_service.entry.failure_log import FailureLog
 from strongroom_service.entry.metrics import FunctionMetrics
 from strongroom_service.entry.read import Reader
 from tests.support.deployment import NAME, WRITER, Deployment
-from tests.support.events import ACCOUNT, proxy_event
+from tests.support.events import proxy_event
 
 CANARY = "canary-value-of-this-test"
 VALUES = "/values/{environment}/{path+}"
@@ -37,7 +37,6 @@ class Caller:
         self.deployment = Deployment()
         self._reader = Reader(
             region=WRITER,
-            tenants_of_account={ACCOUNT: ("default",)},
             ports=self.deployment.read_ports(),
             # A logger keeps the output that it began with: each caller has one of its own.
             failures=FailureLog(service=f"test-reader-{next(SERVICES)}"),
@@ -222,7 +221,6 @@ def test_policies_that_cannot_be_read_deny_every_call_and_ring(capsys: pytest.Ca
     ports = replace(call.deployment.read_ports(), access=Spoilt())
     reader = Reader(
         region=WRITER,
-        tenants_of_account={ACCOUNT: ("default",)},
         ports=ports,
         failures=FailureLog(service=f"test-reader-{next(SERVICES)}"),
         metrics=FunctionMetrics(stage="test", function="reader"),

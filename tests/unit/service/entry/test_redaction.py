@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from strongroom_service.domain.values import REDACTED, SecretValue, live_values
 from strongroom_service.entry import redaction
 from strongroom_service.entry.redaction import RedactionFilter, redact, redact_any
+from tests.support.issuers import TestIssuer
 
 CANARY = 'CANARY "value"\nof this\ttest \u00fc'
 BINARY = b"\x00\xffCANARY\x80"
@@ -191,8 +192,16 @@ def test_any_text_disappears_from_its_json(value: str) -> None:
             assert "CANARY" not in redact(form)
 
 
-@pytest.mark.parametrize("name", ["read", "admin", "drain", "seed"])
+@pytest.mark.parametrize("name", ["read", "admin", "authorizer", "drain", "seed"])
 def test_every_function_redacts_from_its_import_on(name: str) -> None:
     """Before the first request, and before any library is given something to write."""
     module = importlib.import_module(f"strongroom_service.entry.{name}")
     assert "\nredaction.install()\n" in inspect.getsource(module)
+
+
+def test_tokens_are_taken_out_wherever_they_stand() -> None:
+    """With a signature or without one; what only looks a little like one stays."""
+    token = TestIssuer().token()
+    for text in (f"header {token} here", f'{{"given": "{token}"}}', f"https://x.example/?t={token}", token[:-20]):
+        assert not any(part in redact(text) for part in token.split(".")[:2])
+    assert redact("eyJ is how it begins, a.b.c") == "eyJ is how it begins, a.b.c"

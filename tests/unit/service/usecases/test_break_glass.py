@@ -22,6 +22,7 @@ from strongroom_service.domain.errors import (
 )
 from strongroom_service.domain.grants import GrantScope, reason_of
 from strongroom_service.domain.names import SecretName, Selector
+from strongroom_service.domain.registry import Registry
 from strongroom_service.domain.roles import Role, RoleBinding
 from strongroom_service.usecases import break_glass, see_grants
 from strongroom_service.usecases.change_access import AccessChange, change_access
@@ -240,6 +241,8 @@ def test_the_grant_of_one_tenant_is_nothing_to_another(emergency: Emergency) -> 
     with pytest.raises(NotFound):
         emergency.see(request, foreign)
     assert see_grants.list_grants(after=None, limit=50, caller=foreign, ports=emergency.write_ports()).requests == ()
+    emergency.deployment.registry.stored = Registry(tenants={"other": frozenset({RESPONDER.principal.account})})
+    emergency.deployment.registry.load()
     with pytest.raises(AccessDenied):
         emergency.read(caller=replace(RESPONDER, tenant="other"), name=replace(NAME, tenant="other"))
 

@@ -38,7 +38,7 @@ def read_ports(governed: Governed) -> ReadPorts:
     return ReadPorts(
         region=ports.region, clock=ports.clock, randomness=ports.randomness, audit=ports.audit,
         heads=FakeHeads(governed.table, governed.failures), envelopes=governed.encryption,
-        access=governed.access, writership=ports.writership,
+        access=governed.access, registry=governed.registry, writership=ports.writership,
     )  # fmt: skip
 
 

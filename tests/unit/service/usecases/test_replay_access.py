@@ -176,9 +176,9 @@ def test_what_no_policy_decided_is_counted(governed: Governed) -> None:
     stamp = "2030-01-01T11:00:00.000Z"
     kept = {"secretId": "", "actor": APP, "requestId": "r"}
     first = {
-        **kept, "formatVersion": 1, "eventId": id_of(governed, 60), "operationId": "o", "phase": "RELEASE", "time": stamp,
-        "tenant": TENANT, "environment": "prod", "path": "x", "action": "READ", "decision": "ALLOW", "reason": [],
-        "sourceIp": "", "region": "us-east-1",
+        **kept, "formatVersion": 1, "eventId": id_of(governed, 60), "operationId": "o", "phase": "RELEASE",
+        "time": stamp, "tenant": TENANT, "environment": "prod", "path": "x", "action": "READ", "decision": "ALLOW",
+        "reason": [], "sourceIp": "", "region": "us-east-1",
     }  # fmt: skip
     governed.index.others += [
         first,

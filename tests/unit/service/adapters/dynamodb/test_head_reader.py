@@ -15,6 +15,7 @@ from strongroom_service.adapters.writership import ConfiguredWriter
 from strongroom_service.domain.access_set import AccessPointer
 from strongroom_service.domain.errors import DomainError, IntegrityFailure, StoreUnavailable, Throttled
 from strongroom_service.domain.names import Alias, SecretName
+from strongroom_service.domain.registry import SCOPE
 from strongroom_service.domain.secret import Envelope, Head, SecretStatus, VersionRecord, VersionStatus
 from strongroom_service.usecases.ports import Fetched, HeadQuery, VersionKey
 from tests.support.scripted_aws import Answer, ScriptedAws, scripted_aws
@@ -47,6 +48,7 @@ class ThirdCopy:
 
 
 POINTER = layout.access_pointer_key("default", 3)
+REGISTRY = layout.access_pointer_key(SCOPE, 3)
 
 
 def one(aws: ScriptedAws, query: HeadQuery, *, epoch: int = 1) -> Fetched:
@@ -107,7 +109,7 @@ def test_a_read_by_alias_is_one_consistent_request_for_head_and_access_pointer(a
     assert head is not None
     assert head.aliases == {Alias.CURRENT: 1}
     (request,) = aws.asked("BatchGetItem")
-    assert asked_keys(request) == {layout.head_key(NAME), POINTER}
+    assert asked_keys(request) == {layout.head_key(NAME), POINTER, REGISTRY}
     assert len(aws.requests) == 1
 
 
@@ -136,13 +138,13 @@ def test_what_is_not_there_is_no_error(aws: ScriptedAws) -> None:
 
 
 def test_a_full_batch_of_numbered_versions_takes_two_requests_side_by_side(aws: ScriptedAws) -> None:
-    """With the pointer they are one key more than a request may hold; none of them is sent again."""
+    """With the pointers they are two keys more than a request may hold; none of them is sent again."""
     names = [SecretName("default", "prod", f"payments/{number}") for number in range(50)]
     aws.script("BatchGetItem", batch())
     assert len(reader(aws).fetch([HeadQuery(name, 1) for name in names]).heads) == 50
     requests = [asked_keys(request) for request in aws.asked("BatchGetItem")]
-    assert sorted(map(len, requests)) == [1, 100]
-    assert len(set.union(*requests)) == 101
+    assert sorted(map(len, requests)) == [2, 100]
+    assert len(set.union(*requests)) == 102
 
 
 def test_a_read_by_number_fetches_head_and_version_at_once(aws: ScriptedAws) -> None:
@@ -151,7 +153,7 @@ def test_a_read_by_number_fetches_head_and_version_at_once(aws: ScriptedAws) -> 
     fetched = one(aws, HeadQuery(NAME, 1))
     assert fetched.stored == ENVELOPE
     (request,) = aws.asked("BatchGetItem")
-    assert asked_keys(request) == {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 1)), POINTER}
+    assert asked_keys(request) == {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 1)), POINTER, REGISTRY}
 
 
 def test_a_version_of_another_epoch_is_asked_for_under_it(aws: ScriptedAws) -> None:
@@ -160,8 +162,8 @@ def test_a_version_of_another_epoch_is_asked_for_under_it(aws: ScriptedAws) -> N
     assert one(aws, HeadQuery(NAME, 1), epoch=2).stored is None
     assert one(aws, HeadQuery(NAME, 1, epoch=1), epoch=2).stored == ENVELOPE
     assert [asked_keys(request) for request in aws.asked("BatchGetItem")] == [
-        {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 2)), POINTER},
-        {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 1)), POINTER},
+        {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 2)), POINTER, REGISTRY},
+        {layout.head_key(NAME), layout.version_key(NAME, VersionKey(1, 1)), POINTER, REGISTRY},
     ]
 
 
@@ -187,7 +189,7 @@ def test_many_heads_come_in_one_request_in_the_order_of_the_queries(aws: Scripte
     names = [entry.head.name if entry and entry.head else None for entry in fetched]
     assert names == [NAME, OTHER, None, NAME]
     (request,) = aws.asked("BatchGetItem")
-    assert len(asked_keys(request)) == 4
+    assert len(asked_keys(request)) == 5
 
 
 def test_unprocessed_keys_are_asked_for_once_more(aws: ScriptedAws) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from strongroom_service.adapters.dynamodb import layout
 from strongroom_service.domain.names import Namespace, SecretName
+from strongroom_service.domain.registry import SCOPE
 from strongroom_service.usecases.ports import VersionKey
 
 NAME = SecretName("default", "prod", "payments/db-password")
@@ -23,6 +24,7 @@ def test_keys_of_every_item() -> None:
     assert layout.grant_token_key("default", "0f") == ("G#default", "TOKEN#0f")
     assert layout.open_grant_key("default", "bg_1") == ("G", "default#bg_1")
     assert layout.parse_open_grant("default#bg_1") == ("default", "bg_1")
+    assert layout.access_pointer_key(SCOPE, 3) == ("A#@registry", "POINTER#3")
 
 
 @pytest.mark.parametrize(
