@@ -64,7 +64,7 @@ class Platform:
 
     def path(self) -> str:
         self._count += 1
-        return f"{self.prefix}/secret-{self._count}"
+        return f"{self.prefix}/secret-{self._count:04}"
 
     def register(self, path: str | None = None) -> Stored:
         body = {

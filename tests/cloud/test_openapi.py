@@ -248,7 +248,7 @@ def govern(cloud: LocalCloud, checked: Checked) -> None:
     checked("replayAccess", 400, json={"days": 0}, **auditor)
     checked("replayAccess", 200, json={"days": 1, "policies": {"openapi": None}}, **auditor)
     checked("explainDenial", 400, parameters={"requestId": "not_one"}, **auditor)
-    refused = cloud.request("GET", f"/values/{ENVIRONMENT}/openapi/x", identity="stranger")
+    refused = cloud.request("GET", f"/values/{ENVIRONMENT}/openapi/x", identity="responder")
     denied = {"requestId": refused.headers["x-request-id"]}
     checked("explainDenial", 403, parameters=denied, identity="reader")
     wait_for_explanation(cloud, denied["requestId"])
