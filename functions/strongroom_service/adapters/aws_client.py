@@ -21,9 +21,8 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 from botocore.httpsession import get_cert_path
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
 
+from .aws_connection import Connection
 from .sigv4 import FrozenCredentials, Signer
 
 _BACKOFF_SECONDS: Final = 0.05
@@ -147,7 +146,7 @@ class PendingCall:
         self._body = body
         self._credentials = credentials
         self._sleep = sleep
-        self._connection: HTTPConnection | None = None
+        self._connection: Connection | None = None
         self._is_kept = False
         self._was_left = False
         self._failure = UNREACHABLE
@@ -180,12 +179,13 @@ class PendingCall:
             self._failure = "NoCredentials"
             return
         timeout = self._operation.timeout.total_seconds()
-        kept = None if on_new_connection else self._endpoint.kept(timeout)
-        connection = kept or self._endpoint.connection(timeout)
-        self._is_kept = kept is not None
+        connection = None if on_new_connection else self._endpoint.kept()
+        self._is_kept = connection is not None
         try:
-            connection.request("POST", "/", body=self._body, headers={**signed, "accept-encoding": "identity"})
-        except (HTTPError, http.client.HTTPException, OSError) as lost:
+            if connection is None:
+                connection = self._endpoint.connection(timeout)
+            connection.send(self._body, {**signed, "accept-encoding": "identity"}, timeout=timeout)
+        except (http.client.HTTPException, OSError) as lost:
             self._lose(connection, lost)
             return
         self._connection = connection
@@ -196,10 +196,8 @@ class PendingCall:
         if connection is None:
             return None
         try:
-            response = connection.getresponse()
-            self._is_kept = False
-            status, body = response.status, response.data
-        except (HTTPError, http.client.HTTPException, OSError) as lost:
+            status, body = connection.receive()
+        except (http.client.HTTPException, OSError) as lost:
             self._lose(connection, lost)
             return None
         self._endpoint.release(connection)
@@ -211,11 +209,12 @@ class PendingCall:
         self._failure = error.code
         return None
 
-    def _lose(self, connection: HTTPConnection, error: Exception) -> None:
+    def _lose(self, connection: Connection | None, error: Exception) -> None:
         """A connection broke; one that was at rest, and broke at once, had been left by the other side before."""
-        connection.close()
         self._failure = UNREACHABLE
-        self._was_left = self._is_kept and not isinstance(error, TimeoutError)
+        if connection is not None:
+            connection.close()
+            self._was_left = self._is_kept and not connection.is_answered and not isinstance(error, TimeoutError)
 
     def _parse(self, body: bytes) -> dict[str, Any]:
         try:
@@ -233,39 +232,33 @@ class _Endpoint:
     def __init__(self, service: str, region: str, environment: Mapping[str, str]) -> None:
         url = urlsplit(_endpoint_url(service, region, environment))
         self._host = url.hostname or ""
-        self._port = url.port
+        self._port = url.port or (443 if url.scheme == "https" else 80)
         self._is_tls = url.scheme == "https"
         self._context: ssl.SSLContext | None = None
-        self._idle: deque[HTTPConnection] = deque()
+        self._idle: deque[Connection] = deque()
         self.signer = Signer(service=service, region=region, host=url.netloc)
 
-    def kept(self, timeout: float) -> HTTPConnection | None:
+    def kept(self) -> Connection | None:
         """A connection at rest that the other side is not known to have closed."""
         while self._idle:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 break
-            if connection.is_connected:
-                # It was made for another operation, maybe a more patient one.
-                connection.timeout = timeout
+            if not connection.was_left:
                 return connection
             connection.close()
         return None
 
-    def connection(self, timeout: float) -> HTTPConnection:
-        """A new connection."""
-        if not self._is_tls:
-            return HTTPConnection(self._host, self._port, timeout=timeout)
-        if self._context is None:
+    def connection(self, timeout: float) -> Connection:
+        """A new connection; raises `OSError`."""
+        if self._is_tls and self._context is None:
             self._context = ssl.create_default_context(cafile=get_cert_path(True))
-        return HTTPSConnection(self._host, self._port, timeout=timeout, ssl_context=self._context)
+        return Connection.open(self._host, self._port, timeout=timeout, tls=self._context)
 
-    def release(self, connection: HTTPConnection) -> None:
+    def release(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to the end."""
-        if connection.sock is None:
-            return
-        if len(self._idle) < _MAX_IDLE:
+        if connection.is_open and len(self._idle) < _MAX_IDLE:
             self._idle.append(connection)
         else:
             connection.close()
