@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
-from types import SimpleNamespace
 from typing import Any, Final
 
 from strongroom_service.adapters.aws_client import AwsClient
@@ -134,11 +133,11 @@ class _Endpoint:
         self._aws = aws
         self.signer = Signer(service=service, region=region, host=f"{service}.{region}.amazonaws.com")
 
-    def kept(self, _timeout: float) -> None:
+    def kept(self) -> None:
         """None is kept."""
 
-    def connection(self, timeout: float) -> "_Connection":
-        return _Connection(self._aws, timeout)
+    def connection(self, _timeout: float) -> "_Connection":
+        return _Connection(self._aws)
 
     def release(self, connection: "_Connection") -> None:
         """Connections cost nothing here."""
@@ -147,17 +146,19 @@ class _Endpoint:
 class _Connection:
     """One request and its answer."""
 
-    def __init__(self, aws: SimulatedAws, timeout: float) -> None:
-        self._aws = aws
-        self._timeout = timeout
+    is_answered = False
 
-    def request(self, _method: str, _target: str, *, body: bytes, headers: Mapping[str, str]) -> None:
+    def __init__(self, aws: SimulatedAws) -> None:
+        self._aws = aws
+
+    def send(self, body: bytes, headers: Mapping[str, str], *, timeout: float) -> None:
+        del timeout
         self._sent = self._aws.begin(headers["x-amz-target"].rpartition(".")[2], body)
 
-    def getresponse(self) -> SimpleNamespace:
+    def receive(self) -> tuple[int, bytes]:
         moment, (status, answer) = self._sent
         self._aws.wait_until(moment)
-        return SimpleNamespace(status=status, data=json.dumps(answer).encode())
+        return status, json.dumps(answer).encode()
 
     def close(self) -> None:
         """Nothing is open."""
