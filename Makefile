@@ -12,6 +12,10 @@ CDK := $(BIN)/node infra/local/node_modules/aws-cdk/bin/cdk
 .NOTPARALLEL:
 .PHONY: help setup demo up down status test lint test-unit test-contract test-infra test-cloud bench synth openapi lock clean clean-all
 
+# A wrong name is told in one line, with where the right ones are.
+.DEFAULT:
+	@echo "error: there is no target '$@'; \`make help\` lists them" >&2; exit 2
+
 help:  ## Show this list
 	@echo "Strongroom. The targets:"
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -62,14 +66,16 @@ bench: setup  ## Measure everything and write build/bench.json
 # Without an account of its own: an example's, so that nothing on AWS is asked.
 synth: setup  ## Synthesize the templates for AWS into cdk.out
 	@CDK_DEFAULT_ACCOUNT=$${CDK_DEFAULT_ACCOUNT:-111122223333} PATH="$(CURDIR)/$(BIN):$$PATH" \
-		$(CDK) synth --all --quiet --no-notices
+		$(CDK) synth --quiet --no-notices
 
 openapi: setup  ## Write the interface's OpenAPI document anew, after a change of its routes
 	$(BIN)/python -m strongroom_service.entry.api.openapi
 
-lock: setup  ## Resolve the Python packages anew into requirements.lock, after a change of pyproject.toml
-	$(BIN)/uv pip compile --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--quiet --output-file requirements.lock
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+
+lock: setup  ## Resolve the Python packages and those of the layers anew into their lock files, after a change of either
+	$(LOCK) --group dev --output-file requirements.lock
+	$(foreach layer,reader admin,$(LOCK) layers/$(layer)/requirements.in --output-file layers/$(layer)/requirements.lock &&) true
 
 clean: down  ## Remove what was built and the local cloud's files
 	rm -rf build dist cdk.out .local .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

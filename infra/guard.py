@@ -12,8 +12,9 @@ https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_
 import argparse
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from infra.option_reader import OptionError
 
 QUALIFIER: Final = "hnb659fds"
 """The CDK's default, by which its bootstrap names its roles."""
+DEPLOYER_PATTERN: Final = r"arn:aws:iam::(\d{12}|\*):role/[\w+=,.@/*-]+"
+"""A role, paths and wildcards included: anything else would be an exception for nobody."""
 MAX_LENGTH: Final = 5120
 """Characters that Organizations admits in one policy."""
 
@@ -47,6 +50,7 @@ _TABLES: Final = (
     "BatchWriteItem", "DeleteItem", "DeleteTable*", "PartiQL*", "PutItem", "PutResourcePolicy", "RestoreTable*",
     "UpdateItem", "UpdateTable*", "UpdateTimeToLive",
 )  # fmt: skip
+_TOPICS: Final = ("AddPermission", "DeleteTopic", "RemovePermission", "SetTopicAttributes")
 _API: Final = ("DELETE", "PATCH", "POST", "PUT", "UpdateRestApiPolicy")
 
 
@@ -60,47 +64,54 @@ def service_control_policy(
     trusted = [*deployers, cdk]
     own = [names.role_arn(region, "*") for region in regions]
 
-    def deny(sid: str, service: str, actions: Sequence[str], resources: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401  # conditions of any operator
+    def deny(sid: str, actions: Mapping[str, Sequence[str]], resources: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401  # conditions of any operator
         but = more.pop("but", trusted)
         return {
             "Sid": sid,
             "Effect": "Deny",
-            "Action": [f"{service}:{action}" for action in actions],
+            "Action": [f"{service}:{action}" for service, verbs in actions.items() for action in verbs],
             "Resource": resources,
             "Condition": {"ArnNotLike": {"aws:PrincipalArn": but}, **more},
         }
 
+    # Services with the same exceptions share a statement: Organizations admits no more characters.
     return {
         "Version": "2012-10-17",
         "Statement": [
-            deny("Functions", "lambda", _FUNCTIONS, [f"arn:aws:lambda:*:{account}:function:{everything}"]),
+            deny(
+                "Platform",
+                {"lambda": _FUNCTIONS, "firehose": _DELIVERY, "sns": _TOPICS},
+                [
+                    f"arn:aws:lambda:*:{account}:function:{everything}",
+                    f"arn:aws:firehose:*:{account}:deliverystream/{everything}",
+                    f"arn:aws:sns:*:{account}:{everything}",
+                ],
+            ),
+            # These are not confined to a topic. The link in a mail is out of any policy's reach.
+            deny("Subscriptions", {"sns": ("SetSubscriptionAttributes", "Unsubscribe")}, ["*"]),
             deny(
                 "Keys",
-                "kms",
-                _KEYS,
+                {"kms": _KEYS},
                 [f"arn:aws:kms:*:{account}:key/*", f"arn:aws:kms:*:{account}:{names.key_alias('*')}"],
                 **{"ForAnyValue:StringLike": {"kms:ResourceAliases": names.key_alias("*")}},
                 but=[*trusted, *own],
             ),
             # Also those that the other statements make an exception for: who could make one would be one.
-            deny("Roles", "iam", _ROLES, [f"arn:aws:iam::{account}:role/{everything}", cdk, *deployers]),
-            deny("Deployment", "sts", ["AssumeRole"], [cdk], but=list(deployers)),
-            deny("Archive", "s3", _ARCHIVE, [f"arn:aws:s3:::{names.of('audit')}-{account}-*"], but=[*trusted, *own]),
+            deny("Roles", {"iam": _ROLES}, [f"arn:aws:iam::{account}:role/{everything}", cdk, *deployers]),
+            deny("Deployment", {"sts": ["AssumeRole"]}, [cdk], but=list(deployers)),
             deny(
-                "Stream", "kinesis", _STREAM, [f"arn:aws:kinesis:*:{account}:stream/{everything}"], but=[*trusted, *own]
-            ),
-            deny("Delivery", "firehose", _DELIVERY, [f"arn:aws:firehose:*:{account}:deliverystream/{everything}"]),
-            deny(
-                "Tables",
-                "dynamodb",
-                _TABLES,
-                [f"arn:aws:dynamodb:*:{account}:table/{everything}"],
+                "Data",
+                {"s3": _ARCHIVE, "kinesis": _STREAM, "dynamodb": _TABLES},
+                [
+                    f"arn:aws:s3:::{names.of('audit')}-{account}-*",
+                    f"arn:aws:kinesis:*:{account}:stream/{everything}",
+                    f"arn:aws:dynamodb:*:{account}:table/{everything}",
+                ],
                 but=[*trusted, *own],
             ),
             deny(
                 "Api",
-                "apigateway",
-                _API,
+                {"apigateway": _API},
                 ["arn:aws:apigateway:*::/restapis/*", "arn:aws:apigateway:*::/tags/*"],
                 StringEquals={"aws:ResourceTag/strongroom:stage": names.stage},
             ),
@@ -115,13 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="a file with the options; default: those in cdk.json")
     parser.add_argument("--qualifier", default=QUALIFIER, help="of the CDK's bootstrap, if it is not the default")
     said = parser.parse_args(arguments)
+    for deployer in said.deployer:
+        if not re.fullmatch(DEPLOYER_PATTERN, deployer):
+            parser.error("argument --deployer: must be a role's ARN, such as arn:aws:iam::<account>:role/<name>")
     try:
-        if said.config is None:
-            value = json.loads(Path("cdk.json").read_text())["context"]["strongroom"]
-        else:
-            value = json.loads(said.config.read_text())
-        options = Options.parse(value, default_account=os.environ.get("CDK_DEFAULT_ACCOUNT"))
-    except (OptionError, OSError, ValueError, KeyError) as error:
+        options = Options.parse(_options(said.config), default_account=os.environ.get("CDK_DEFAULT_ACCOUNT"))
+    except OptionError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     names = Names(stage=options.stage, account=options.account)
@@ -132,6 +142,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(encoded)
     return 0
+
+
+def _options(path: Path | None) -> object:
+    file = path or Path("cdk.json")
+    try:
+        value = json.loads(file.read_text())
+        return value["context"]["strongroom"] if path is None else value
+    except OSError as error:
+        raise OptionError("--config", f"must name a readable file: {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise OptionError("--config", f"must name a JSON file: {file}: {error}") from None
+    except (KeyError, TypeError):
+        raise OptionError("--config", "must be given where cdk.json has no options under context.strongroom") from None
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -26,7 +27,9 @@ class OptionReader:
         self._values = value
         for name in value:
             if name not in known:
-                raise OptionError(f"{at}.{name}", f"is not known; the options here are {', '.join(sorted(known))}")
+                meant = "".join(f" (is {it} meant?)" for it in get_close_matches(str(name), known, n=1))
+                rule = f"is not known{meant}; the options here are {', '.join(sorted(known))}"
+                raise OptionError(f"{at}.{name}", rule)
 
     def name(self, option: str) -> str:
         """The option's full name, as refusals give it."""

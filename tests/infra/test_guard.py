@@ -25,6 +25,7 @@ ARNS = {
     "AWS::DynamoDB::GlobalTable": ("TableName", "arn:aws:dynamodb:{region}:{account}:table/{name}"),
     "AWS::S3::Bucket": ("BucketName", "arn:aws:s3:::{name}"),
     "AWS::KMS::Alias": ("AliasName", "arn:aws:kms:{region}:{account}:{name}"),
+    "AWS::SNS::Topic": ("TopicName", "arn:aws:sns:{region}:{account}:{name}"),
 }
 UNGUARDED = {"audit-logs", "queries"}
 """Buckets that hold no audit record of ours: logs of who touched the archive, and answers to queries."""
@@ -74,6 +75,7 @@ PAST_THE_AUDIT = {
     "AWS::DynamoDB::GlobalTable": ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteTable"),
     "AWS::S3::Bucket": ("s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutObject", "s3:PutBucketPolicy"),
     "AWS::KMS::Alias": ("kms:UpdateAlias",),
+    "AWS::SNS::Topic": ("sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Unsubscribe"),
 }  # fmt: skip
 
 
@@ -169,6 +171,27 @@ def test_it_is_a_valid_policy_that_fits(capsys: pytest.CaptureFixture[str], tmp_
         assert set(statement) == {"Sid", "Effect", "Action", "Resource", "Condition"}
         assert statement["Effect"] == "Deny"
         assert all(action.split(":")[1] != "*" for action in statement["Action"])
+
+
+@pytest.mark.parametrize("deployer", ["pipeline", "arn:aws:iam::111122223333:user/somebody", "*"])
+def test_who_deploys_is_a_role(deployer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing error would make an exception for nobody, and lock the pipeline out with the others."""
+    with pytest.raises(SystemExit):
+        guard.main(["--deployer", deployer])
+    assert "argument --deployer: must be a role's ARN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "no JSON"])
+def test_a_file_that_cannot_be_read_is_named(
+    content: str | None, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "options.json"
+    if content is not None:
+        config.write_text(content)
+    assert guard.main(["--deployer", DEPLOYER, "--config", str(config)]) == 1
+    assert capsys.readouterr().err.startswith(
+        f"error: option --config: must name a {'JSON' if content else 'readable'}"
+    )
 
 
 def test_wrong_options_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

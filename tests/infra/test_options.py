@@ -138,7 +138,7 @@ def test_legal_sets_of_regions_are_accepted(changes: dict[str, Any]) -> None:
         ({"breakGlass": {"approvers": 1}}, "breakGlass.approvers", "is not known"),
         ({"target": "x86"}, "target", "lambda, host"),
         ({"terminationProtection": "yes"}, "terminationProtection", "true or false"),
-        ({"replicaRegion": ["us-west-2"]}, "replicaRegion", "is not known"),
+        ({"replicaRegion": ["us-west-2"]}, "replicaRegion", "is not known (is replicaRegions meant?)"),
     ],
 )
 def test_a_wrong_option_is_refused_by_name_and_rule(changes: dict[str, Any], option: str, rule: str) -> None:

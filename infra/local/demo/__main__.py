@@ -19,7 +19,7 @@ def main() -> int:
     show = Show()
     show.open(
         "Strongroom: secrets in two regions of an AWS on this machine",
-        "Every step is a signed request to the deployed API; what is not on loopback is not touched.",
+        "Requests to the deployed API, signed as on AWS; nothing but loopback is touched.",
     )
     show.chapter("Deploy")
     try:

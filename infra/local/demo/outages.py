@@ -68,7 +68,7 @@ class Outages:
             step.detail = f"the value is right; the copy of the key in {other.name} opened it"
 
     def _lose_audit_stream(self) -> None:
-        self._show.chapter("Lose the audit stream: nothing is told without a record")
+        self._show.chapter("Lose the audit stream: no record, no value")
         regions = self._cloud.description.regions
         with ExitStack() as streams:
             for region in regions:

@@ -74,7 +74,7 @@ class Story:
         for identity, why in (
             (None, "an unsigned request"),
             ("outsider", "a caller without execute-api:Invoke"),
-            ("stranger", "a caller without a role in the policy"),
+            ("stranger", "a caller whom no policy names"),
         ):
             with self._show.step(why) as step:
                 answer = self._cloud.request("GET", VALUES, identity=identity, region=self._cloud.replica)
