@@ -74,6 +74,9 @@ class RecordedRequest:
     def resource(self) -> Resource:
         """What was asked about: the tenant, an environment, a secret; or a secret that lies nowhere."""
         scopes = scopes_of(self.permissions[0]) if self.permissions else frozenset({Scope.SECRET})
+        if self.permissions == (Action.AUDIT_READ,) and self.environment:
+            # The audit of one secret, or of what a receipt is about, is asked on that.
+            return Resource(self.tenant, self.environment, self.path or None)
         if scopes == {Scope.TENANT}:
             return Resource(self.tenant)
         if scopes == {Scope.ENVIRONMENT} or (Scope.ENVIRONMENT in scopes and self.environment and not self.path):

@@ -126,7 +126,9 @@ def _authorise(question: Question, *, caller: Caller, ports: WritePorts) -> tupl
         decision = _decide(caller, Resource(caller.tenant), ports, explains=False)
         return decision, Subject(path=f"audit?{urlencode(question.conditions())}")
     located = locate(Target(caller.tenant, secret_id=question.secret_id), ports)
-    decision = _decide(caller, located.resource(caller.tenant), ports, explains=located.name is not None)
+    # An unknown secret is asked of the tenant: who may ask anything hears of nothing, everybody else is refused.
+    resource = Resource.of(located.name) if located.name else Resource(caller.tenant)
+    decision = _decide(caller, resource, ports, explains=located.name is not None)
     if located.name is None:
         return decision, Subject(secret_id=question.secret_id)
     return decision, Subject(located.name.environment, located.name.path, question.secret_id)
@@ -147,9 +149,9 @@ def _subject_of(record: Mapping[str, Any]) -> Subject:
 
 
 def _resource_of(tenant: str, record: Mapping[str, Any] | None) -> Resource:
-    """What a record is about: a secret, a part of an environment, or the tenant as a whole. No record: nowhere."""
+    """What a record is about: a secret, a part of an environment, or the tenant as a whole. So is no record."""
     if record is None:
-        return Resource(tenant, "", "")
+        return Resource(tenant)
     environment = record["environment"]
     return Resource(tenant, environment, record["path"] or None) if environment else Resource(tenant)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from strongroom_service.domain.access import Caller, Decision
-from strongroom_service.domain.access_set import AccessPointer
+from strongroom_service.domain.access_set import AccessPointer, AccessSet
 from strongroom_service.domain.audit import AuditAction, Phase
 from strongroom_service.domain.errors import (
     AccessDenied,
@@ -26,6 +26,7 @@ from .recording import Recorder, Subject
 _OPERATOR: Final = Decision(allowed=True, reasons=("operator",))
 _NOT_OPERATOR: Final = Decision(allowed=False, reasons=("not-operator",))
 _HAS_POLICIES: Final = "The tenant has policies already; its administrators decide who is one."
+_CHANGED: Final = "The tenant's policies have changed meanwhile; try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def put_tenant(wanted: TenantPut, *, caller: Caller, ports: WritePorts) -> Regis
 
     def apply(registry: Registry) -> Registry:
         after = registry.with_tenant(wanted.tenant, wanted.accounts)
-        if wanted.administrators and ports.access.load(wanted.tenant)[0] is not None:
+        if wanted.administrators and not _is_untouched(*ports.access.load(wanted.tenant)):
             raise Conflict(_HAS_POLICIES)
         return after
 
@@ -125,7 +126,7 @@ def _appoint(wanted: TenantPut, *, caller: Caller, ports: WritePorts) -> None:
     recorder = Recorder(ports, replace(caller, tenant=wanted.tenant), AuditAction.PUT_POLICY)
     subject = Subject(path="policies/administrator-1")
     pointer, access_set = ports.access.load(wanted.tenant)
-    if pointer is not None:
+    if not _is_untouched(pointer, access_set):
         raise Conflict(_HAS_POLICIES)
     for number, principal in enumerate(wanted.administrators, 1):
         binding = RoleBinding(role=Role.ADMINISTRATOR, principal=principal)
@@ -133,16 +134,21 @@ def _appoint(wanted: TenantPut, *, caller: Caller, ports: WritePorts) -> None:
     recorder.record(recorder.event(Phase.INTENT, _OPERATOR, subject))
     outcome = InternalError.code
     try:
-        ports.access.replace(None, access_set, epoch=ports.writership.state().epoch)
+        ports.access.replace(pointer, access_set, epoch=ports.writership.state().epoch)
         outcome = "ok"
     except ChangeLost:
         outcome = Conflict.code
-        raise Conflict(_HAS_POLICIES) from None
+        raise Conflict(_CHANGED) from None
     except DomainError as error:
         outcome = error.code
         raise
     finally:
         recorder.record(recorder.event(Phase.OUTCOME, _OPERATOR, subject, outcome=outcome))
+
+
+def _is_untouched(pointer: AccessPointer | None, access_set: AccessSet) -> bool:
+    """Whether nobody has written policies or groups yet: a grant writes a set, and changes neither."""
+    return pointer is None or (access_set.inherits and not access_set.groups)
 
 
 _Loaded = tuple[AccessPointer | None, Registry]

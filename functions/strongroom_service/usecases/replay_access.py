@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -83,6 +83,8 @@ def replay(query: ReplayQuery, *, caller: Caller, ports: WritePorts) -> Replayed
         AuditUnavailable, AccessSetUnavailable, StoreUnavailable, Throttled.
     """
     in_force = see_access(AuditAction.REPLAY, Subject(), caller=caller, ports=ports, permissions=_PERMISSIONS)
+    # Grants of today were not those of then, and what they allowed is not replayed.
+    in_force = replace(in_force, grants={})
     proposed = query.proposal.apply(in_force, ports)
     now, after = ports.access.proposal_of(in_force), ports.access.proposal_of(proposed)
     end = ports.clock.now() + limits.REPLAY_BUDGET

@@ -43,22 +43,34 @@ class CedarPolicy:
         """Ask Cedar."""
         if request.resource.tenant != self._tenant:
             return Decision(allowed=False, reasons=(NO_PERMIT,))
-        result = cedarpy.is_authorized(
+        granted = self._grant_of(request)
+        result = self._ask(request, grant=granted)
+        if _is_broken(result):
+            return Decision(allowed=False, reasons=(EVALUATION_ERROR,), is_broken=True)
+        reasons = sorted(result.diagnostics.reasons)
+        needed = ""
+        if granted and result.allowed and not self._allows_without_grant(request, reasons):
+            needed = next((it.removeprefix(REASON_PREFIX) for it in reasons if _is_grant(it)), granted)
+        return Decision(result.allowed, tuple(map(self._label, reasons)) or (NO_PERMIT,), grant=needed)
+
+    def _ask(self, request: AccessRequest, *, grant: str) -> cedarpy.AuthzResult:
+        return cedarpy.is_authorized(
             {
                 "principal": {"type": "Principal", "id": request.principal},
                 "action": {"type": "Action", "id": str(request.action)},
                 "resource": _uid(request.resource),
-                "context": _context(request, grant=self._grant_of(request)),
+                "context": _context(request, grant=grant),
             },
             self._policies,
             self._entities(request.principal, request.resource),
         )
-        diagnostics = result.diagnostics
-        if diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
-            return Decision(allowed=False, reasons=(EVALUATION_ERROR,), is_broken=True)
-        reasons = sorted(diagnostics.reasons)
-        grant = _grant_alone(reasons) if result.allowed and request.principal in self._grants else ""
-        return Decision(result.allowed, tuple(map(self._label, reasons)) or (NO_PERMIT,), grant=grant)
+
+    def _allows_without_grant(self, request: AccessRequest, reasons: list[str]) -> bool:
+        """Whether the policies would allow it if there were no grant, which they may make a condition too."""
+        if all(map(_is_grant, reasons)):
+            return False
+        result = self._ask(request, grant="")
+        return result.allowed and not _is_broken(result) and not all(map(_is_grant, result.diagnostics.reasons))
 
     def _grant_of(self, request: AccessRequest) -> str:
         """The id of the principal's active grant over the resource, of several the one that lasts longest."""
@@ -80,11 +92,12 @@ class CedarPolicy:
         return cedarpy.Entities.from_json_str(json.dumps(entities))
 
 
-def _grant_alone(reasons: list[str]) -> str:
-    """The first grant that permits, if nothing but grants does."""
-    if all(reason.startswith(REASON_PREFIX) for reason in reasons):
-        return reasons[0].removeprefix(REASON_PREFIX)
-    return ""
+def _is_broken(result: cedarpy.AuthzResult) -> bool:
+    return bool(result.diagnostics.errors) or result.decision is cedarpy.Decision.NoDecision
+
+
+def _is_grant(reason: str) -> bool:
+    return reason.startswith(REASON_PREFIX)
 
 
 def _uid(resource: Resource) -> dict[str, str]:

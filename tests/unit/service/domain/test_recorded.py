@@ -69,3 +69,11 @@ def test_what_is_no_record_is_refused(change: dict[str, Any]) -> None:
     spoilt = {**record(), **change}
     with pytest.raises(ValueError):  # noqa: PT011  # whatever is wrong with it
         RecordedRequest.of({name: value for name, value in spoilt.items() if value is not ...})
+
+
+def test_the_audit_of_a_secret_was_asked_on_the_secret() -> None:
+    """As `ask_audit` does, so that a replay asks the same again."""
+    asked = ("audit:read",)
+    assert RecordedRequest.of(record(permissions=asked)).resource == Resource("default", "prod", "payments/db-password")
+    assert RecordedRequest.of(record(permissions=asked, path="")).resource == Resource("default", "prod")
+    assert RecordedRequest.of(record(permissions=asked, environment="")).resource == Resource("default")

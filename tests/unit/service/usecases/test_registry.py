@@ -21,6 +21,7 @@ from strongroom_service.domain.errors import (
     RegistryUnavailable,
     StaleExpectation,
 )
+from strongroom_service.domain.grants import Grant, GrantScope
 from strongroom_service.domain.registry import Registry
 from strongroom_service.domain.roles import Role, RoleBinding
 from strongroom_service.usecases.change_registry import (
@@ -249,6 +250,32 @@ def test_a_new_tenants_administrators_are_named_once(deployment: Deployment) -> 
     assert access.load("blue") == (pointer, access_set)
     put_tenant(replace(wanted, accounts=[], administrators=()), caller=BY_OPERATOR, ports=ports)
     assert deployment.registry.stored.tenants["blue"] == frozenset()
+
+
+def test_a_grant_that_came_and_went_keeps_nobody_from_being_made_administrator(deployment: Deployment) -> None:
+    """Its set has the policies of the deployment's options still; otherwise nobody could ever change them."""
+    access = WrittenAccess()
+    _, initial = access.load("blue")
+    scope = GrantScope(environment="prod", path="db")
+    lasting = Grant(principal="iam:o", scope=scope, until=deployment.clock.now())
+    granted = initial.with_grant("bg", lasting)
+    access.sets["blue"] = AccessPointer.to(granted, epoch=1), granted
+    wanted = TenantPut(tenant="blue", accounts=[ACCOUNT], administrators=["iam:a"])
+    put_tenant(wanted, caller=BY_OPERATOR, ports=replace(deployment.write_ports(), access=access))
+    _, appointed = access.load("blue")
+    assert {(it.role, it.principal) for it in appointed.policies.values() if isinstance(it, RoleBinding)} == {
+        (Role.OWNER, "iam:o"), (Role.ADMINISTRATOR, "iam:a"),
+    }  # fmt: skip
+    assert (appointed.grants, appointed.revision) == ({"bg": lasting}, granted.revision + 1)
+
+
+def test_an_operator_appoints_nobody_once_groups_are_written(deployment: Deployment) -> None:
+    access = WrittenAccess()
+    grouped = access.load("blue")[1].with_group("ops", ["iam:o"])
+    access.sets["blue"] = AccessPointer.to(grouped, epoch=1), grouped
+    wanted = TenantPut(tenant="blue", accounts=[ACCOUNT], administrators=["iam:a"])
+    with pytest.raises(Conflict, match="policies already"):
+        put_tenant(wanted, caller=BY_OPERATOR, ports=replace(deployment.write_ports(), access=access))
 
 
 def test_nobody_but_an_operator_names_administrators(deployment: Deployment) -> None:

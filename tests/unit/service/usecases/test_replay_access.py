@@ -11,6 +11,7 @@ from strongroom_service.domain import limits
 from strongroom_service.domain.access_set import CedarText, PolicyEntry
 from strongroom_service.domain.audit import AuditAction, AuditEvent, Phase
 from strongroom_service.domain.errors import AccessDenied, AuditUnavailable, InvalidRequest, StoreUnavailable, Throttled
+from strongroom_service.domain.grants import Grant, GrantScope
 from strongroom_service.domain.ids import uuid7
 from strongroom_service.domain.roles import Role, RoleBinding
 from strongroom_service.usecases.access_proposal import AccessProposal
@@ -97,6 +98,15 @@ def test_what_stays_is_not_listed(governed: Governed) -> None:
     governed.audit.events += [event(governed, 1)]
     forbid = CedarText('forbid(principal, action, resource in Environment::"test");')
     assert run(governed, {"p": forbid}).changed == ()
+
+
+def test_a_grant_of_now_changes_nothing_of_what_was_decided_before_it(governed: Governed) -> None:
+    denied = event(governed, 1, allowed=False, phase=Phase.DENIAL, reasons=("no-permit",), path="elsewhere/x")
+    governed.audit.events += [denied]
+    scope = GrantScope(environment="prod", path="elsewhere/x")
+    until = governed.clock.now() + timedelta(minutes=10)
+    governed.items.put(governed.in_force().with_grant("bg", Grant(principal=APP, scope=scope, until=until)))
+    assert ids(everything(governed, {})) == []
 
 
 def test_what_was_decided_by_policies_of_before_is_listed_too(governed: Governed) -> None:

@@ -83,6 +83,24 @@ def test_what_a_role_allows_as_well_is_not_by_the_grant() -> None:
     assert (decision.reasons, decision.grant) == (("grant:bg_1", "reader role:reader@*"), "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'forbid(principal, action == Action::"secret:read", resource) unless { context.grant != "" };',
+        'permit(principal, action == Action::"secret:read", resource) when { context.grant != "" };',
+    ],
+)
+def test_what_a_policy_allows_only_while_there_is_a_grant_is_by_the_grant(text: str) -> None:
+    """Whoever may read only with a grant uses it, whichever policy permits beside it."""
+    policies: dict[str, PolicyEntry] = {"demands": CedarText(text)}
+    if text.startswith("forbid"):
+        policies["reader"] = RoleBinding(role=Role.READER, principal="iam:responder")
+    decision = policy(grant(), **policies).decide(REQUEST)
+    assert (decision.allowed, decision.grant) == (True, "bg_1")
+    assert "grant:bg_1" in decision.reasons
+    assert not policy(**policies).decide(REQUEST).allowed
+
+
 def test_of_several_grants_all_are_named_and_the_longest_is_in_the_context() -> None:
     longer = grant(PREFIX, until=UNTIL + timedelta(minutes=1))
     decision = policy(grant(), longer, grant(until=NOW)).decide(REQUEST)
