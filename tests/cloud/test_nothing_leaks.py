@@ -26,11 +26,25 @@ FILES = (".log", ".json", ".txt", ".out")
 
 def logs(cloud: LocalCloud, region: str) -> Kept:
     client = cloud.aws("logs", region)
-    for group in client.describe_log_groups()["logGroups"]:
-        name = group["logGroupName"]
-        for page in client.get_paginator("filter_log_events").paginate(logGroupName=name):
-            for event in page["events"]:
-                yield name, event["message"].encode()
+    for groups in client.get_paginator("describe_log_groups").paginate():
+        for group in groups["logGroups"]:
+            name = group["logGroupName"]
+            for page in client.get_paginator("describe_log_streams").paginate(logGroupName=name):
+                for stream in page["logStreams"]:
+                    for message in _messages_of(client, name, stream["logStreamName"]):
+                        yield name, message.encode()
+
+
+def _messages_of(client: Any, group: str, stream: str) -> Iterator[str]:
+    """Stream by stream: a search of a whole group ends at its ten thousandth event here, and does not say so."""
+    token: dict[str, str] = {}
+    while True:
+        page = client.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True, **token)
+        yield from (event["message"] for event in page["events"])
+        following = {"nextToken": page["nextForwardToken"]}
+        if following == token or not page["events"]:
+            return
+        token = following
 
 
 def objects(cloud: LocalCloud, region: str) -> Kept:

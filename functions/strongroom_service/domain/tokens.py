@@ -112,7 +112,8 @@ def check_claims(claims: Mapping[str, Any], issuer_id: str, issuer: Issuer, *, n
     _check_audience(claims.get("aud"), issuer)
     issued_at = _check_times(claims, issuer, now=now)
     principal = issuer.principal_of(_subject(claims.get("sub"), issuer))
-    if len(principal) > limits.MAX_PRINCIPAL_LENGTH:
+    # In bytes: it becomes part of keys of the audit's index.
+    if len(principal.encode("utf-8", "replace")) > limits.MAX_PRINCIPAL_LENGTH:
         raise TokenRefused(Reason.SUBJECT)
     return Proven(principal, issuer_id, issuer.tenant, Authentication(issuer.kind.value), issued_at)
 

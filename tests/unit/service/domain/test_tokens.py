@@ -92,6 +92,7 @@ def test_who_a_token_proves_its_bearer_to_be() -> None:
         ({"sub": "job-1\u202e"}, Reason.SUBJECT),
         ({"sub": "job-1\ud800"}, Reason.SUBJECT),
         ({"sub": "x" * 500}, Reason.SUBJECT),
+        ({"sub": "\U00020000" * 130}, Reason.SUBJECT),
     ],
 )
 def test_claims_that_are_refused(changes: dict[str, Any], reason: Reason) -> None:
