@@ -54,6 +54,7 @@ def authenticate(presented: Presented, *, quota: Quota, ports: AuthenticationPor
     except TokenRefused as refused:
         reason = refused.reason
     except Exception:
+        # Whatever failed, nobody is let in; it is recorded as a refusal and goes on to the border, which logs it.
         _refuse(presented, Reason.FAILED, found, quota=quota, ports=ports)
         raise
     _refuse(presented, reason, found, quota=quota, ports=ports)
